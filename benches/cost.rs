@@ -1,0 +1,2 @@
+//! Costs of the hot path.
+fn main() {}

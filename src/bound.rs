@@ -1,0 +1,159 @@
+//! The [`bound`](worst_case): the worst-case latency of a stream, from release to completion.
+//!
+//! Non-preemptive work on one accelerator. With `w` the longest time from "a minibatch is ready" to "it has ended",
+//! a stream with `beta` requests a minibatch and period `T` has the bound `(beta - 1) * T + w`.
+//!
+//! * **Inference first at a piece border** ([`Rule::Border`]): a ready minibatch waits for at most one training piece,
+//!   then for other inference. `w` is the least fixed point of `w = B + sum_j ceil((w + J_j) / (beta_j T_j)) (C_j + s)`
+//!   with `B = q`: the length of the longest busy period, which no order among the streams exceeds.
+//!   For one stream that ends within its cycle this is `q + s + C`.
+//! * **Known releases kept free** ([`Rule::Reserved`]): the same with `B = late + J`, since a piece starts only if it
+//!   is due to end before the next release; `late` is how far a piece may overrun the length it was announced with,
+//!   `J` how far a release may come early. Never more than `q`.
+//! * **One queue for all** ([`Rule::Queue`]): first come, first served, at most one training piece a job in the queue.
+//!   What stands before a request came at most `w` before it, so `w <= q + sum_j (1 + (w + J_j) / (beta_j T_j)) (C_j + s)`,
+//!   hence `w <= (q + sum_j (1 + J_j / (beta_j T_j)) (C_j + s)) / (1 - U)`.
+//!
+//! The times in a bound are upper quantiles or maxima, never means. Integers only; every division rounds up.
+//! The first two forms restate published non-preemptive analysis; the busy-period use for several streams and the
+//! queue form are ours, argued above.
+
+use crate::units::Nanos;
+
+/// What one stream asks of the accelerator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Demand {
+    /// Time between two requests. At least 1 ns.
+    pub period: Nanos,
+    /// How far a request may come before or after its place in the period.
+    pub jitter: Nanos,
+    /// Requests in one minibatch. At least 1.
+    pub minibatch: u32,
+    /// `C`: the longest one minibatch takes.
+    pub cost: Nanos,
+}
+
+/// What a stream may have to wait for, beside other streams.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Blocking {
+    /// `q`: the longest training piece. Under [`Rule::Queue`] the sum over the jobs, one piece each.
+    pub piece: Nanos,
+    /// How far a piece may overrun the length it was announced with. Used by [`Rule::Reserved`].
+    pub late: Nanos,
+    /// `s`: decision, wake-up and hand-over, paid once for each minibatch.
+    pub switch: Nanos,
+}
+
+/// Which promise a policy makes; see the module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// One queue for inference and training.
+    Queue,
+    /// Inference first at each piece border.
+    Border,
+    /// As `Border`, and the time before a known release is kept free.
+    Reserved,
+}
+
+/// Steps of the fixed-point iteration before the answer is "no bound". Each step adds at least one minibatch.
+const STEPS: u32 = 10_000;
+
+/// The worst-case latency of `demands[which]`, or `None` if there is none: overload, or `which` out of range.
+pub fn worst_case(rule: Rule, demands: &[Demand], which: usize, blocking: Blocking) -> Option<Nanos> {
+    let subject = demands.get(which)?;
+    let assembly = subject.period.times(u64::from(subject.minibatch).saturating_sub(1));
+    let response = match rule {
+        Rule::Queue => queue(demands, blocking)?,
+        Rule::Border => busy_period(demands, blocking.piece, blocking.switch)?,
+        Rule::Reserved => {
+            let early = demands.iter().map(|demand| demand.jitter).max()?;
+            busy_period(demands, blocking.piece.min(blocking.late + early), blocking.switch)?
+        }
+    };
+    Some(assembly + response)
+}
+
+/// Time between two minibatches of a stream.
+fn cycle(demand: &Demand) -> u64 {
+    demand.period.0.max(1).saturating_mul(u64::from(demand.minibatch.max(1)))
+}
+
+/// Least fixed point of `w = blocked + sum_j ceil((w + J_j) / cycle_j) (C_j + s)`, from below.
+fn busy_period(demands: &[Demand], blocked: Nanos, switch: Nanos) -> Option<Nanos> {
+    let mut length = blocked.0.max(1);
+    for _ in 0..STEPS {
+        let mut next = blocked.0;
+        for demand in demands {
+            let minibatches = length.saturating_add(demand.jitter.0).div_ceil(cycle(demand));
+            next = next.checked_add((demand.cost + switch).0.checked_mul(minibatches)?)?;
+        }
+        if next <= length {
+            return Some(Nanos(length));
+        }
+        length = next;
+    }
+    None
+}
+
+fn queue(demands: &[Demand], blocking: Blocking) -> Option<Nanos> {
+    // Utilisation and the jitter term in units of 2^-32, rounded up.
+    const ONE: u128 = 1 << 32;
+    let mut used: u128 = 0;
+    let mut work = u128::from(blocking.piece.0);
+    for demand in demands {
+        let cost = u128::from((demand.cost + blocking.switch).0);
+        used += (cost * ONE).div_ceil(u128::from(cycle(demand)));
+        work += cost + (cost * u128::from(demand.jitter.0)).div_ceil(u128::from(cycle(demand)));
+    }
+    let idle = ONE.checked_sub(used).filter(|idle| *idle > 0)?;
+    u64::try_from(work.checked_mul(ONE)?.div_ceil(idle)).ok().map(Nanos)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CAMERA: Demand =
+        Demand { period: Nanos(33_000_000), jitter: Nanos(500_000), minibatch: 1, cost: Nanos(5_000_000) };
+    const BLOCKING: Blocking = Blocking { piece: Nanos(8_000_000), late: Nanos(1_000_000), switch: Nanos(100_000) };
+
+    #[test]
+    fn one_stream_waits_for_one_piece_one_switch_and_itself() {
+        assert_eq!(worst_case(Rule::Border, &[CAMERA], 0, BLOCKING), Some(Nanos(13_100_000)));
+    }
+
+    #[test]
+    fn a_known_release_waits_only_for_overrun_and_jitter() {
+        assert_eq!(worst_case(Rule::Reserved, &[CAMERA], 0, BLOCKING), Some(Nanos(6_600_000)));
+    }
+
+    #[test]
+    fn a_minibatch_waits_for_its_own_requests() {
+        let pairs = Demand { minibatch: 2, ..CAMERA };
+        assert_eq!(worst_case(Rule::Border, &[pairs], 0, BLOCKING), Some(Nanos(46_100_000)));
+    }
+
+    #[test]
+    fn the_queue_is_never_better_than_the_border() {
+        let queued = worst_case(Rule::Queue, &[CAMERA], 0, BLOCKING).unwrap();
+        assert!(queued >= worst_case(Rule::Border, &[CAMERA], 0, BLOCKING).unwrap());
+    }
+
+    #[test]
+    fn overload_has_no_bound() {
+        let heavy = Demand { cost: Nanos(34_000_000), ..CAMERA };
+        for rule in [Rule::Queue, Rule::Border, Rule::Reserved] {
+            assert_eq!(worst_case(rule, &[heavy], 0, BLOCKING), None, "{rule:?}");
+            assert_eq!(worst_case(rule, &[], 0, BLOCKING), None, "{rule:?}");
+        }
+    }
+
+    #[test]
+    fn the_largest_numbers_neither_wrap_nor_panic() {
+        let all = Demand { period: Nanos::MAX, jitter: Nanos::MAX, minibatch: u32::MAX, cost: Nanos::MAX };
+        let blocking = Blocking { piece: Nanos::MAX, late: Nanos::MAX, switch: Nanos::MAX };
+        for rule in [Rule::Queue, Rule::Border, Rule::Reserved] {
+            let _ = worst_case(rule, &[all; 8], 0, blocking);
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! An [`Event`] is one thing that happened on the dispatcher, in fixed size.
+
+use crate::units::Nanos;
+
+/// What happened. Times are moments on the monotonic clock.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Event {
+    /// A minibatch of an inference stream ran.
+    Minibatch {
+        /// Index of the stream.
+        stream: u8,
+        /// Requests in it.
+        count: u8,
+        /// When it started and ended.
+        start: Nanos,
+        /// When it ended.
+        end: Nanos,
+    },
+    /// A piece of a training job ran.
+    Piece {
+        /// Index of the job.
+        job: u8,
+        /// Index of the piece in its step.
+        piece: u16,
+        /// When it started.
+        start: Nanos,
+        /// When it ended.
+        end: Nanos,
+    },
+    /// A training step was finished.
+    Step {
+        /// Index of the job.
+        job: u8,
+        /// Its loss.
+        loss: f32,
+        /// When.
+        at: Nanos,
+    },
+    /// A request ended after its deadline.
+    Missed {
+        /// Index of the stream.
+        stream: u8,
+        /// By how much.
+        late: Nanos,
+        /// When it ended.
+        at: Nanos,
+    },
+    /// A request took longer than the bound that was printed for its stream.
+    BoundBroken {
+        /// Index of the stream.
+        stream: u8,
+        /// The latency.
+        latency: Nanos,
+        /// When it ended.
+        at: Nanos,
+    },
+    /// A workload failed; the code is the one of its error.
+    Failed {
+        /// Index of the stream or job.
+        index: u8,
+        /// Whether it is a training job.
+        training: bool,
+        /// When.
+        at: Nanos,
+    },
+}
+
+const _: () = assert!(core::mem::size_of::<Event>() <= 24, "an event is copied on the hot path");

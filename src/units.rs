@@ -1,0 +1,185 @@
+//! Units as types. Every quantity that crosses a boundary is an integer in one of these.
+//!
+//! Conversions live here and nowhere else; each says how it rounds.
+
+use core::fmt;
+use core::ops::{Add, AddAssign, Sub};
+
+/// A span of time, or a moment on the monotonic clock, in nanoseconds. Holds 584 years.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct Nanos(pub u64);
+
+impl Nanos {
+    /// No time at all.
+    pub const ZERO: Nanos = Nanos(0);
+    /// Later than every other moment: "never".
+    pub const MAX: Nanos = Nanos(u64::MAX);
+
+    /// `us` microseconds; saturates.
+    pub const fn from_micros(us: u64) -> Nanos {
+        Nanos(us.saturating_mul(1_000))
+    }
+
+    /// `ms` milliseconds; saturates.
+    pub const fn from_millis(ms: u64) -> Nanos {
+        Nanos(ms.saturating_mul(1_000_000))
+    }
+
+    /// `s` seconds; saturates.
+    pub const fn from_secs(s: u64) -> Nanos {
+        Nanos(s.saturating_mul(1_000_000_000))
+    }
+
+    /// The period of a rate in millihertz, rounded down, so that demand is never understated.
+    /// A rate of zero has the period [`Nanos::MAX`].
+    pub const fn period_of_millihertz(rate: u32) -> Nanos {
+        if rate == 0 { Nanos::MAX } else { Nanos(1_000_000_000_000 / rate as u64) }
+    }
+
+    /// `self - other`, or zero where that would be negative.
+    pub const fn saturating_sub(self, other: Nanos) -> Nanos {
+        Nanos(self.0.saturating_sub(other.0))
+    }
+
+    /// `self * n`; saturates.
+    pub const fn times(self, n: u64) -> Nanos {
+        Nanos(self.0.saturating_mul(n))
+    }
+
+    /// `self * permille / 1000`, rounded up; saturates.
+    pub const fn scaled(self, permille: u64) -> Nanos {
+        let wide = (self.0 as u128 * permille as u128).div_ceil(1_000);
+        if wide > u64::MAX as u128 { Nanos::MAX } else { Nanos(wide as u64) }
+    }
+
+    /// Milliseconds for a person to read; never for a decision.
+    #[cfg(feature = "std")]
+    pub fn as_millis_f64(self) -> f64 {
+        self.0 as f64 / 1e6
+    }
+
+    /// Seconds for a person to read; never for a decision.
+    #[cfg(feature = "std")]
+    pub fn as_secs_f64(self) -> f64 {
+        self.0 as f64 / 1e9
+    }
+}
+
+/// Saturates: a moment past the end of time is "never".
+impl Add for Nanos {
+    type Output = Nanos;
+    fn add(self, other: Nanos) -> Nanos {
+        Nanos(self.0.saturating_add(other.0))
+    }
+}
+
+impl AddAssign for Nanos {
+    fn add_assign(&mut self, other: Nanos) {
+        *self = *self + other;
+    }
+}
+
+/// Saturates at zero, as [`Nanos::saturating_sub`].
+impl Sub for Nanos {
+    type Output = Nanos;
+    fn sub(self, other: Nanos) -> Nanos {
+        self.saturating_sub(other)
+    }
+}
+
+impl fmt::Display for Nanos {
+    /// Milliseconds with three digits, as `12.345 ms`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let us = self.0 / 1_000;
+        write!(f, "{}.{:03} ms", us / 1_000, us % 1_000)
+    }
+}
+
+/// A clock frequency in kilohertz. GPU and memory files count in hertz and are converted where they are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct Kilohertz(pub u32);
+
+impl fmt::Display for Kilohertz {
+    /// Megahertz with one digit, as `1300.5 MHz`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{} MHz", self.0 / 1_000, self.0 % 1_000 / 100)
+    }
+}
+
+/// Electrical power in milliwatts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct Milliwatts(pub u32);
+
+impl Milliwatts {
+    /// Power of `mv` millivolts at `ma` milliamperes, rounded up, so that a budget is never overspent; saturates.
+    pub const fn from_millivolts_milliamperes(mv: u32, ma: u32) -> Milliwatts {
+        let wide = (mv as u64 * ma as u64).div_ceil(1_000);
+        Milliwatts(if wide > u32::MAX as u64 { u32::MAX } else { wide as u32 })
+    }
+
+    /// Watts for a person to read; never for a decision.
+    #[cfg(feature = "std")]
+    pub fn as_watts_f64(self) -> f64 {
+        f64::from(self.0) / 1e3
+    }
+}
+
+impl Add for Milliwatts {
+    type Output = Milliwatts;
+    fn add(self, other: Milliwatts) -> Milliwatts {
+        Milliwatts(self.0.saturating_add(other.0))
+    }
+}
+
+impl fmt::Display for Milliwatts {
+    /// Watts with two digits, as `29.47 W`, rounded down.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:02} W", self.0 / 1_000, self.0 % 1_000 / 10)
+    }
+}
+
+/// A temperature in thousandths of a degree Celsius, as thermal zones count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct Millicelsius(pub i32);
+
+impl fmt::Display for Millicelsius {
+    /// Degrees with one digit, as `48.5 C`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let magnitude = self.0.unsigned_abs();
+        write!(f, "{sign}{}.{} C", magnitude / 1_000, magnitude % 1_000 / 100)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conversions_round_to_the_safe_side() {
+        assert_eq!(Milliwatts::from_millivolts_milliamperes(5_001, 1), Milliwatts(6));
+        assert_eq!(Nanos::period_of_millihertz(30_000), Nanos(33_333_333));
+        assert_eq!(Nanos(10).scaled(1_001), Nanos(11));
+    }
+
+    #[test]
+    fn arithmetic_saturates_instead_of_wrapping() {
+        assert_eq!(Nanos::MAX + Nanos(1), Nanos::MAX);
+        assert_eq!(Nanos(1) - Nanos(2), Nanos::ZERO);
+        assert_eq!(Nanos::MAX.scaled(2_000), Nanos::MAX);
+        assert_eq!(Nanos::period_of_millihertz(0), Nanos::MAX);
+    }
+
+    #[cfg(feature = "std")]
+    #[test]
+    fn values_print_with_their_unit() {
+        assert_eq!(Nanos(12_345_678).to_string(), "12.345 ms");
+        assert_eq!(Kilohertz(1_300_500).to_string(), "1300.5 MHz");
+        assert_eq!(Milliwatts(29_474).to_string(), "29.47 W");
+        assert_eq!(Millicelsius(-1_500).to_string(), "-1.5 C");
+    }
+}
