@@ -1,1 +1,206 @@
-//! (being written)
+//! The [`Schedule`] decides at each piece border what runs next: state and now in, [`Action`] out.
+//!
+//! `no_std`, no allocator, no floating point, no panic path. It neither reads a clock nor runs anything; the dispatcher
+//! does both, and a test drives it with a [`crate::clock::ManualClock`].
+
+pub mod admission;
+pub mod histogram;
+pub mod job;
+pub mod policy;
+pub mod statistics;
+pub mod stream;
+
+pub use admission::Refusal;
+pub use histogram::Histogram;
+pub use job::{Ended, Job, JobSpec};
+pub use policy::Policy;
+pub use statistics::{JobStatistics, StreamStatistics};
+pub use stream::{Arrival, Full, Request, Stream, StreamSpec, Submission};
+
+use crate::bound::Rule;
+use crate::limits;
+use crate::units::Nanos;
+use core::fmt;
+use heapless::Vec;
+
+/// A stream's or a job's name.
+pub type Name = heapless::String<{ limits::NAME }>;
+
+/// Cuts `text` to the length of a [`Name`], at a character border.
+pub fn name(text: &str) -> Name {
+    let mut short = Name::new();
+    for character in text.chars() {
+        if short.push(character).is_err() {
+            break;
+        }
+    }
+    short
+}
+
+/// What to do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Run one minibatch of the `count` oldest requests of `stream`.
+    Minibatch {
+        /// Index of the stream.
+        stream: usize,
+        /// Requests, 1 to [`limits::MINIBATCH`].
+        count: usize,
+    },
+    /// Run the next piece of `job`.
+    Piece {
+        /// Index of the job.
+        job: usize,
+        /// The piece's place in its step.
+        piece: u16,
+    },
+    /// Nothing may run before `until`, unless a request arrives. [`Nanos::MAX`]: until one arrives.
+    Idle {
+        /// When to ask again.
+        until: Nanos,
+    },
+}
+
+/// Why a stream or a job could not be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ScheduleError {
+    /// All [`limits::STREAMS`] places are taken.
+    StreamsFull,
+    /// All [`limits::JOBS`] places are taken.
+    JobsFull,
+    /// The period, the deadline or the cost of the stream is zero.
+    Zero,
+    /// The minibatch is zero or above [`limits::MINIBATCH`].
+    Minibatch(u32),
+    /// The job has no piece, more than [`limits::PIECES`], or a piece of no length.
+    Pieces(usize),
+}
+
+impl fmt::Display for ScheduleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ScheduleError::StreamsFull => write!(f, "there are already {} streams", limits::STREAMS),
+            ScheduleError::JobsFull => write!(f, "there are already {} training jobs", limits::JOBS),
+            ScheduleError::Zero => f.write_str("period, deadline and cost of a stream must be above zero"),
+            ScheduleError::Minibatch(size) => {
+                write!(f, "a minibatch of {size} requests is outside 1 to {}", limits::MINIBATCH)
+            }
+            ScheduleError::Pieces(count) => {
+                write!(f, "a step of {count} pieces is outside 1 to {}, or a piece has no length", limits::PIECES)
+            }
+        }
+    }
+}
+
+impl core::error::Error for ScheduleError {}
+
+/// Streams, jobs, and the policy that orders them.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    policy: Policy,
+    switch: Nanos,
+    late: Nanos,
+    streams: Vec<Stream, { limits::STREAMS }>,
+    jobs: Vec<Job, { limits::JOBS }>,
+    /// Training minibatches ended since the last inference minibatch (policy `fulcrum`).
+    since_inference: u32,
+    /// The job that ran last, so that several take turns.
+    last_job: usize,
+    started: Nanos,
+    rule: Rule,
+}
+
+impl Schedule {
+    /// An empty schedule. `switch` is the time from a decision to the first instruction of the work; `late` is how far
+    /// a piece may overrun the length it is announced with.
+    pub fn new(policy: Policy, switch: Nanos, late: Nanos) -> Schedule {
+        Schedule {
+            policy,
+            switch,
+            late,
+            streams: Vec::new(),
+            jobs: Vec::new(),
+            since_inference: 0,
+            last_job: 0,
+            started: Nanos::ZERO,
+            rule: Rule::Border,
+        }
+    }
+
+    /// Adds an inference stream; its index counts from 0 in the order of adding.
+    pub fn add_stream(&mut self, spec: StreamSpec) -> Result<usize, ScheduleError> {
+        if spec.arrival.period() == Nanos::ZERO || spec.deadline == Nanos::ZERO || spec.cost == Nanos::ZERO {
+            return Err(ScheduleError::Zero);
+        }
+        if spec.minibatch == 0 || spec.minibatch as usize > limits::MINIBATCH {
+            return Err(ScheduleError::Minibatch(spec.minibatch));
+        }
+        self.streams.push(Stream::new(spec)).map_err(|_| ScheduleError::StreamsFull)?;
+        Ok(self.streams.len() - 1)
+    }
+
+    /// Adds a training job; its index counts from 0 in the order of adding.
+    pub fn add_job(&mut self, spec: JobSpec) -> Result<usize, ScheduleError> {
+        let pieces = spec.pieces.len();
+        if pieces == 0 || spec.pieces.contains(&Nanos::ZERO) {
+            return Err(ScheduleError::Pieces(pieces));
+        }
+        self.jobs.push(Job::new(spec)).map_err(|_| ScheduleError::JobsFull)?;
+        Ok(self.jobs.len() - 1)
+    }
+
+    /// Fixes the promise that is made from `now` on; called once, after the last stream and job were added.
+    pub fn start(&mut self, now: Nanos) {
+        self.started = now;
+        self.rule = self.choose_rule();
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> Policy {
+        self.policy
+    }
+
+    /// The streams, by index.
+    pub fn streams(&self) -> &[Stream] {
+        &self.streams
+    }
+
+    /// The jobs, by index.
+    pub fn jobs(&self) -> &[Job] {
+        &self.jobs
+    }
+
+    /// Takes a request in. A full queue hands it back; an unknown stream does too.
+    pub fn arrive(&mut self, stream: usize, submission: Submission) -> Result<(), Full> {
+        match self.streams.get_mut(stream) {
+            Some(stream) => stream.arrive(submission),
+            None => Err(Full(submission)),
+        }
+    }
+
+    /// What to do at `now`. Changes nothing: asked twice it answers the same.
+    pub fn decide(&self, now: Nanos) -> Action {
+        policy::decide(self, now)
+    }
+
+    /// Takes the `count` oldest requests of `stream` out of its queue, into `minibatch`; returns how many there were.
+    pub fn start_minibatch(&mut self, stream: usize, count: usize, minibatch: &mut [Request]) -> usize {
+        self.since_inference = 0;
+        self.streams.get_mut(stream).map_or(0, |stream| stream.take(count, minibatch))
+    }
+
+    /// Notes that the piece that ran from `start` to `end` came to `ended`.
+    pub fn end_piece(&mut self, job: usize, ended: Ended, end: Nanos) {
+        self.last_job = job;
+        if matches!(ended, Ended::Stepped) {
+            self.since_inference = self.since_inference.saturating_add(1);
+        }
+        if let Some(job) = self.jobs.get_mut(job) {
+            job.end_piece(ended, end);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

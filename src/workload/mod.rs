@@ -3,23 +3,15 @@
 //! Both traits are called on the dispatcher thread alone. Implementations neither allocate nor lock nor touch files
 //! after they are made; what must be slow happens at registration.
 
-use crate::units::Nanos;
 use core::fmt;
+
+pub use crate::schedule::Request;
 
 pub mod callback;
 pub mod feed;
 #[cfg(feature = "onnx")]
 pub mod onnx;
 pub mod swap;
-
-/// One request of an inference stream.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Request {
-    /// The caller's own word for this request; handed to the workload and back with the result.
-    pub token: u64,
-    /// When the request was due (its scheduled arrival). Latency counts from here.
-    pub release: Nanos,
-}
 
 /// Why a workload could not do its piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,172 @@
+//! Admission: the bound of every stream, and whether what was asked for fits.
+
+use super::{Arrival, Job, Policy, Schedule, Stream};
+use crate::bound::{Blocking, Demand, Rule, worst_case};
+use crate::limits;
+use crate::units::Nanos;
+use core::fmt;
+use heapless::Vec;
+
+/// Why what was asked for does not fit, and what would.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The streams alone ask for more than the accelerator has: no latency can be promised.
+    Overload,
+    /// The bound of a stream is above its deadline.
+    Late {
+        /// Index of the stream.
+        stream: usize,
+        /// Its bound.
+        bound: Nanos,
+        /// Its deadline.
+        deadline: Nanos,
+        /// The longest training piece with which it would fit; zero if not even without training.
+        largest_piece: Nanos,
+    },
+    /// A job's longest piece fits into no gap between known releases, so it would never run.
+    Starved {
+        /// Index of the job.
+        job: usize,
+        /// Its longest piece.
+        piece: Nanos,
+        /// The gap.
+        gap: Nanos,
+    },
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Overload => {
+                f.write_str("the inference streams alone need more than the accelerator has; lower a rate or raise the power mode")
+            }
+            Refusal::Late { stream, bound, deadline, largest_piece } if *largest_piece == Nanos::ZERO => write!(
+                f,
+                "stream {stream} has a bound of {bound}, above its deadline of {deadline}, and would without training too"
+            ),
+            Refusal::Late { stream, bound, deadline, largest_piece } => write!(
+                f,
+                "stream {stream} has a bound of {bound}, above its deadline of {deadline}; training pieces of at most \
+                 {largest_piece} would fit"
+            ),
+            Refusal::Starved { job, piece, gap } => write!(
+                f,
+                "the longest piece of job {job}, {piece}, fits into no gap between two releases ({gap}); cut its step finer"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for Refusal {}
+
+impl Schedule {
+    /// The worst-case latency of `stream` under the present policy, from release to completion; `None` if there is none.
+    pub fn bound(&self, stream: usize) -> Option<Nanos> {
+        worst_case(self.rule, &self.demands(), stream, self.blocking())
+    }
+
+    /// Whether every stream keeps its deadline and every job gets to run; else the first reason why not.
+    pub fn would_fit(&self) -> Result<(), Refusal> {
+        for (index, stream) in self.streams.iter().enumerate() {
+            let deadline = stream.spec().deadline;
+            let bound = self.bound(index).ok_or(Refusal::Overload)?;
+            if bound > deadline {
+                let largest_piece = self.largest_piece(index, deadline);
+                return Err(Refusal::Late { stream: index, bound, deadline, largest_piece });
+            }
+        }
+        if self.rule == Rule::Reserved {
+            let gap = self.gap();
+            for (index, job) in self.jobs.iter().enumerate() {
+                if job.longest_piece() + self.switch > gap {
+                    return Err(Refusal::Starved { job: index, piece: job.longest_piece(), gap });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Which promise holds.
+    pub(super) fn rule(&self) -> Rule {
+        self.rule
+    }
+
+    pub(super) fn choose_rule(&self) -> Rule {
+        match self.policy {
+            Policy::Fcfs => Rule::Queue,
+            Policy::Fulcrum => Rule::Border,
+            Policy::Slack => self.choose_slack_rule(),
+        }
+    }
+
+    /// Keeping releases free costs training at most a piece a period and buys the shorter bound, so it is the choice
+    /// for one sensor whose gaps hold a piece. With several sensors the gaps may be too short for ever; then blocking
+    /// is preferred where every deadline allows it.
+    fn choose_slack_rule(&self) -> Rule {
+        let sporadic = self.streams.iter().any(|stream| matches!(stream.spec().arrival, Arrival::Sporadic { .. }));
+        if self.streams.is_empty() || self.jobs.is_empty() || sporadic {
+            return Rule::Border;
+        }
+        let longest = self.jobs.iter().map(Job::longest_piece).max().unwrap_or(Nanos::ZERO);
+        if self.streams.len() == 1 && longest + self.switch <= self.gap() {
+            return Rule::Reserved;
+        }
+        let demands = self.demands();
+        let blocking = self.blocking();
+        let allowed = self.streams.iter().enumerate().all(|(index, stream)| {
+            worst_case(Rule::Border, &demands, index, blocking).is_some_and(|bound| bound <= stream.spec().deadline)
+        });
+        if allowed { Rule::Border } else { Rule::Reserved }
+    }
+
+    /// The time between the end of inference and the next release that is always free.
+    fn gap(&self) -> Nanos {
+        let inference = self.streams.iter().fold(Nanos::ZERO, |sum, it| sum + it.spec().cost + self.switch);
+        let gaps = self.streams.iter().map(|stream| {
+            let arrival = &stream.spec().arrival;
+            arrival.period().times(u64::from(stream.spec().minibatch)) - arrival.jitter().times(2) - inference
+        });
+        gaps.min().unwrap_or(Nanos::MAX)
+    }
+
+    fn demands(&self) -> Vec<Demand, { limits::STREAMS }> {
+        self.streams.iter().map(Stream::demand).collect()
+    }
+
+    fn blocking(&self) -> Blocking {
+        let longest = self.jobs.iter().map(|job| job.longest_piece() + self.late);
+        let piece = match self.policy {
+            // Each job may have one piece in the queue.
+            Policy::Fcfs => longest.fold(Nanos::ZERO, |sum, piece| sum + piece),
+            Policy::Fulcrum | Policy::Slack => longest.max().unwrap_or(Nanos::ZERO),
+        };
+        let late = if self.jobs.is_empty() { Nanos::ZERO } else { self.late };
+        Blocking { piece, late, switch: self.switch }
+    }
+
+    /// The longest announced piece with which the bound of `stream` is at most `deadline`, by bisection: the bound
+    /// never falls as the piece grows.
+    fn largest_piece(&self, stream: usize, deadline: Nanos) -> Nanos {
+        let demands = self.demands();
+        let fits = |piece: u64| {
+            let blocking = Blocking { piece: Nanos(piece) + self.late, ..self.blocking() };
+            worst_case(Rule::Border, &demands, stream, blocking).is_some_and(|bound| bound <= deadline)
+        };
+        let (mut low, mut high) = (0, deadline.0);
+        while low < high {
+            let middle = low + (high - low).div_ceil(2);
+            if fits(middle) { low = middle } else { high = middle - 1 }
+        }
+        Nanos(low)
+    }
+
+    /// `tau`: training minibatches of `job` that fit into a cycle beside the inference (policy `fulcrum`).
+    pub(super) fn minibatches_per_cycle(&self, job: usize) -> u32 {
+        let step = self.jobs.get(job).map_or(Nanos::ZERO, |job| job.step_length() + self.late);
+        if self.streams.is_empty() {
+            return u32::MAX;
+        }
+        u32::try_from(self.gap().0.checked_div(step.0).unwrap_or(0)).unwrap_or(u32::MAX)
+    }
+}

@@ -1,0 +1,101 @@
+//! A [`Job`] is training work, one step after the other, each cut into pieces that run in order.
+
+use super::Name;
+use crate::limits;
+use crate::units::Nanos;
+use heapless::Vec;
+
+/// Failures in a row after which a job is parked.
+const FAILURES: u8 = 8;
+
+/// How long a job without data, or one that failed, waits before it is asked again.
+const PAUSE: Nanos = Nanos::from_millis(5);
+
+/// What a training job asks for.
+#[derive(Clone, Debug)]
+pub struct JobSpec {
+    /// For people and traces.
+    pub name: Name,
+    /// The announced length of each piece of a step, in order: upper quantiles or maxima, never means.
+    pub pieces: Vec<Nanos, { limits::PIECES }>,
+}
+
+/// What a piece came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It ran; the next piece may follow.
+    Ran,
+    /// It ran and was the last of its step.
+    Stepped,
+    /// There was nothing to train on.
+    Dry,
+    /// It failed; the step starts again.
+    Failed,
+}
+
+/// A job and where it stands in its step.
+#[derive(Clone, Debug)]
+pub struct Job {
+    spec: JobSpec,
+    next: u16,
+    /// When its next piece joined the queue; it may not start earlier.
+    ready_since: Nanos,
+    failures: u8,
+}
+
+impl Job {
+    pub(super) fn new(spec: JobSpec) -> Job {
+        Job { spec, next: 0, ready_since: Nanos::ZERO, failures: 0 }
+    }
+
+    /// What the job asked for.
+    pub fn spec(&self) -> &JobSpec {
+        &self.spec
+    }
+
+    /// The next piece's place in its step.
+    pub fn next_piece(&self) -> u16 {
+        self.next
+    }
+
+    /// The announced length of the next piece.
+    pub fn next_length(&self) -> Nanos {
+        self.spec.pieces.get(usize::from(self.next)).copied().unwrap_or(Nanos::ZERO)
+    }
+
+    /// `q`: the longest announced piece.
+    pub fn longest_piece(&self) -> Nanos {
+        self.spec.pieces.iter().copied().max().unwrap_or(Nanos::ZERO)
+    }
+
+    /// The sum of the announced pieces: one whole step.
+    pub fn step_length(&self) -> Nanos {
+        self.spec.pieces.iter().fold(Nanos::ZERO, |sum, piece| sum + *piece)
+    }
+
+    /// Whether the job failed so often that it no longer runs.
+    pub fn parked(&self) -> bool {
+        self.failures >= FAILURES
+    }
+
+    pub(super) fn ready_since(&self) -> Nanos {
+        if self.parked() { Nanos::MAX } else { self.ready_since }
+    }
+
+    pub(super) fn end_piece(&mut self, ended: Ended, end: Nanos) {
+        self.ready_since = end;
+        match ended {
+            Ended::Ran => self.next = if usize::from(self.next) + 1 < self.spec.pieces.len() { self.next + 1 } else { 0 },
+            Ended::Stepped => self.next = 0,
+            Ended::Dry => self.ready_since = end + PAUSE,
+            Ended::Failed => {
+                self.next = 0;
+                self.ready_since = end + PAUSE;
+                self.failures = self.failures.saturating_add(1);
+            }
+        }
+        if matches!(ended, Ended::Stepped) {
+            self.failures = 0;
+        }
+    }
+}

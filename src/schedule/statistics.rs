@@ -1,0 +1,91 @@
+//! Statistics of a stream or a job: counters in fixed memory, written by the dispatcher, read by anyone.
+
+use super::Histogram;
+use crate::units::Nanos;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
+/// A counter with one writing thread.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `amount`; a plain load and store, since there is one writer.
+    pub fn add(&self, amount: u64) {
+        self.0.store(self.0.load(Relaxed).saturating_add(amount), Relaxed);
+    }
+
+    /// The count now.
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// What became of a stream's requests.
+#[derive(Debug, Default)]
+pub struct StreamStatistics {
+    /// Latency from release to completion, of every request that was answered.
+    pub latency: Histogram,
+    /// Requests that ended after their deadline.
+    pub misses: Counter,
+    /// Requests that took longer than the printed bound.
+    pub bound_violations: Counter,
+    /// Requests whose workload failed.
+    pub failed: Counter,
+    /// Requests handed in further from their place in the period than the announced jitter: the arrivals, not the
+    /// schedule, broke the promise the bound rests on. They count as misses and violations all the same.
+    pub off_schedule: Counter,
+    /// Results that nobody took in time; the requests were answered all the same.
+    pub untaken: Counter,
+    /// Time the accelerator spent on this stream.
+    pub busy: Counter,
+}
+
+impl StreamStatistics {
+    /// Counts a request that ended `latency` after its release; says whether it kept its deadline, and its bound.
+    pub fn answered(&self, latency: Nanos, deadline: Nanos, bound: Option<Nanos>) -> (bool, bool) {
+        self.latency.record(latency);
+        let kept = latency <= deadline;
+        let bounded = bound.is_none_or(|bound| latency <= bound);
+        self.misses.add(u64::from(!kept));
+        self.bound_violations.add(u64::from(!bounded));
+        (kept, bounded)
+    }
+}
+
+/// What became of a training job.
+#[derive(Debug, Default)]
+pub struct JobStatistics {
+    /// Steps (minibatches) ended.
+    pub steps: Counter,
+    /// Pieces run.
+    pub pieces: Counter,
+    /// Pieces that took longer than announced, the allowance for it included.
+    pub overruns: Counter,
+    /// Pieces that failed.
+    pub failures: Counter,
+    /// Times the job was asked and had no data.
+    pub dry: Counter,
+    /// Time the accelerator spent on this job.
+    pub busy: Counter,
+    /// Time per piece.
+    pub piece: Histogram,
+    first_loss: AtomicU32,
+    last_loss: AtomicU32,
+}
+
+impl JobStatistics {
+    /// Counts an ended step.
+    pub fn stepped(&self, loss: f32) {
+        if self.steps.get() == 0 {
+            self.first_loss.store(loss.to_bits(), Relaxed);
+        }
+        self.last_loss.store(loss.to_bits(), Relaxed);
+        self.steps.add(1);
+    }
+
+    /// Loss of the first and of the newest step; `None` before the first.
+    pub fn losses(&self) -> Option<(f32, f32)> {
+        let load = |bits: &AtomicU32| f32::from_bits(bits.load(Relaxed));
+        (self.steps.get() > 0).then(|| (load(&self.first_loss), load(&self.last_loss)))
+    }
+}

@@ -1,0 +1,194 @@
+//! A [`Stream`] is a source of inference requests: how they arrive, by when each must be answered, and those waiting.
+
+use super::Name;
+use crate::bound::Demand;
+use crate::limits;
+use crate::units::Nanos;
+use core::fmt;
+use heapless::Deque;
+
+/// One request of an inference stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    /// The caller's own word for this request; handed to the workload and back with the result.
+    pub token: u64,
+    /// When the request was due (its scheduled arrival). Latency counts from here.
+    pub release: Nanos,
+}
+
+/// A request and the moment it was handed in, which is at or after its release.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Submission {
+    /// The request.
+    pub request: Request,
+    /// When it was handed in.
+    pub at: Nanos,
+}
+
+/// The queue is full; the request comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full(pub Submission);
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} requests wait already; request {} was not taken", limits::REQUESTS, self.0.request.token)
+    }
+}
+
+impl core::error::Error for Full {}
+
+/// How requests arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// A sensor: one request each `period`, handed in up to `jitter` before or after its place.
+    Periodic {
+        /// Time between two releases.
+        period: Nanos,
+        /// Largest distance from its place.
+        jitter: Nanos,
+    },
+    /// At any time, but never two within `period`.
+    Sporadic {
+        /// Least time between two releases.
+        period: Nanos,
+    },
+}
+
+impl Arrival {
+    /// The (least) time between two requests.
+    pub const fn period(&self) -> Nanos {
+        match self {
+            Arrival::Periodic { period, .. } | Arrival::Sporadic { period } => *period,
+        }
+    }
+
+    /// The jitter; zero for sporadic arrivals, which have no place to stray from.
+    pub const fn jitter(&self) -> Nanos {
+        match self {
+            Arrival::Periodic { jitter, .. } => *jitter,
+            Arrival::Sporadic { .. } => Nanos::ZERO,
+        }
+    }
+}
+
+/// What a stream asks for.
+#[derive(Clone, Debug)]
+pub struct StreamSpec {
+    /// For people and traces.
+    pub name: Name,
+    /// How its requests arrive.
+    pub arrival: Arrival,
+    /// Latest completion, counted from the release.
+    pub deadline: Nanos,
+    /// `beta`: requests in one minibatch, 1 to [`limits::MINIBATCH`].
+    pub minibatch: u32,
+    /// `C`: the longest one minibatch takes: an upper quantile or a maximum, never a mean.
+    pub cost: Nanos,
+}
+
+/// A stream and its waiting requests.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    spec: StreamSpec,
+    waiting: Deque<Submission, { limits::REQUESTS }>,
+    last_release: Option<Nanos>,
+}
+
+impl Stream {
+    pub(super) fn new(spec: StreamSpec) -> Stream {
+        Stream { spec, waiting: Deque::new(), last_release: None }
+    }
+
+    /// What the stream asked for.
+    pub fn spec(&self) -> &StreamSpec {
+        &self.spec
+    }
+
+    /// Requests in its queue.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Whether another request would be taken.
+    pub fn has_room(&self) -> bool {
+        !self.waiting.is_full()
+    }
+
+    pub(super) fn demand(&self) -> Demand {
+        Demand {
+            period: self.spec.arrival.period(),
+            jitter: self.spec.arrival.jitter(),
+            minibatch: self.spec.minibatch,
+            cost: self.spec.cost,
+        }
+    }
+
+    pub(super) fn arrive(&mut self, submission: Submission) -> Result<(), Full> {
+        self.waiting.push_back(submission).map_err(Full)?;
+        self.last_release = Some(submission.request.release);
+        Ok(())
+    }
+
+    pub(super) fn take(&mut self, count: usize, minibatch: &mut [Request]) -> usize {
+        let mut taken = 0;
+        for place in minibatch.iter_mut().take(count) {
+            let Some(submission) = self.waiting.pop_front() else { break };
+            *place = submission.request;
+            taken += 1;
+        }
+        taken
+    }
+
+    /// Requests that the minibatch due at `now` holds; 0 while it still fills up.
+    pub(super) fn ready(&self, now: Nanos) -> usize {
+        let full = self.spec.minibatch as usize;
+        if self.waiting.len() >= full {
+            full
+        } else if now >= self.flush() {
+            self.waiting.len()
+        } else {
+            0
+        }
+    }
+
+    /// When a minibatch that never filled up is run all the same, so that a sensor that stops strands nothing.
+    pub(super) fn flush(&self) -> Nanos {
+        let arrival = &self.spec.arrival;
+        self.waiting.front().map_or(Nanos::MAX, |oldest| {
+            oldest.request.release
+                + arrival.period().times(u64::from(self.spec.minibatch).saturating_sub(1))
+                + arrival.jitter()
+        })
+    }
+
+    /// When the minibatch at the head of the queue became ready; only meaningful while one is.
+    pub(super) fn ready_since(&self) -> Nanos {
+        let completing = self.waiting.iter().take(self.spec.minibatch as usize).last();
+        completing.map_or(Nanos::MAX, |submission| submission.at)
+    }
+
+    /// Latest completion of the oldest request.
+    pub(super) fn next_deadline(&self) -> Nanos {
+        self.waiting.front().map_or(Nanos::MAX, |oldest| oldest.request.release + self.spec.deadline)
+    }
+
+    /// The time window in which the next minibatch is expected to become ready: nothing else should run from the first
+    /// moment until it came, or until the second has passed. `None` where releases are not known.
+    pub(super) fn expected(&self, now: Nanos) -> Option<(Nanos, Nanos)> {
+        let Arrival::Periodic { period, jitter } = self.spec.arrival else { return None };
+        let last = self.last_release?;
+        let missing = u64::from(self.spec.minibatch).saturating_sub(self.waiting.len() as u64).max(1);
+        let mut place = last + period.times(missing);
+        if place + jitter < now {
+            // Releases were skipped: go on in the same phase.
+            let behind = (now - (place + jitter)).0;
+            place += period.times(behind.div_ceil(period.0.max(1)));
+        }
+        Some((place - jitter, place + jitter))
+    }
+
+    /// Whether a periodic stream has not released anything yet, so that its phase is unknown.
+    pub(super) fn phase_unknown(&self) -> bool {
+        matches!(self.spec.arrival, Arrival::Periodic { .. }) && self.last_release.is_none()
+    }
+}
