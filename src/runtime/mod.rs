@@ -1,1 +1,307 @@
-//! (being written)
+//! The [`Runtime`] owns one schedule, its workloads and the dispatcher thread that runs them.
+
+pub mod dispatcher;
+pub mod realtime;
+
+pub use dispatcher::Completion;
+pub use realtime::{Realtime, Warning};
+
+use crate::clock::{Clock, Monotonic};
+use crate::limits;
+use crate::schedule::statistics::Counter;
+use crate::schedule::{
+    Full, JobSpec, JobStatistics, Policy, Refusal, Request, Schedule, ScheduleError, StreamSpec, StreamStatistics,
+    Submission,
+};
+use crate::trace::Event;
+use crate::units::Nanos;
+use crate::workload::{Inference, Training};
+use core::fmt;
+use dispatcher::{Dispatcher, JobSide, StreamSide};
+use realtime::Doorbell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::JoinHandle;
+
+/// How a runtime is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How work is ordered.
+    pub policy: Policy,
+    /// `s`: time from a decision to the first instruction of the work, the wake-up included.
+    pub switch: Nanos,
+    /// How far a training piece may overrun its announced length; part of every bound.
+    pub late: Nanos,
+    /// Start although admission says no. The bound is then printed and checked all the same.
+    pub start_unfit: bool,
+    /// What to ask of the operating system for the dispatcher thread.
+    pub realtime: Realtime,
+}
+
+impl Default for Options {
+    /// Policy `slack`; 200 us for a switch and 500 us of overrun, generous on a system without real-time priorities.
+    fn default() -> Options {
+        Options {
+            policy: Policy::Slack,
+            switch: Nanos::from_micros(200),
+            late: Nanos::from_micros(500),
+            start_unfit: false,
+            realtime: Realtime::default(),
+        }
+    }
+}
+
+/// Why a runtime could not be made or started.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RuntimeError {
+    /// A stream or job was refused.
+    Schedule(ScheduleError),
+    /// The job announces another number of pieces than its workload has.
+    Pieces {
+        /// Announced.
+        announced: usize,
+        /// What the workload has.
+        workload: u16,
+    },
+    /// Admission said no.
+    Refused(Refusal),
+    /// The dispatcher thread could not be made.
+    Thread(std::io::Error),
+}
+
+impl fmt::Display for RuntimeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RuntimeError::Schedule(error) => error.fmt(f),
+            RuntimeError::Pieces { announced, workload } => {
+                write!(f, "{announced} pieces were announced for a step of {workload}")
+            }
+            RuntimeError::Refused(refusal) => refusal.fmt(f),
+            RuntimeError::Thread(error) => write!(f, "the dispatcher thread could not be made: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for RuntimeError {}
+
+impl From<ScheduleError> for RuntimeError {
+    fn from(error: ScheduleError) -> RuntimeError {
+        RuntimeError::Schedule(error)
+    }
+}
+
+/// Hands requests of one stream in. One thread at a time; another stream has its own.
+#[derive(Debug)]
+pub struct Submitter {
+    submissions: rtrb::Producer<Submission>,
+    doorbell: Arc<Doorbell>,
+}
+
+impl Submitter {
+    /// Hands `request` in and wakes the dispatcher. Neither blocks nor allocates; a full queue hands the request back.
+    pub fn submit(&mut self, request: Request) -> Result<(), Full> {
+        let submission = Submission { request, at: Monotonic.now() };
+        self.submissions.push(submission).map_err(|_| Full(submission))?;
+        self.doorbell.ring();
+        Ok(())
+    }
+}
+
+/// Results of one stream, oldest first. One thread at a time.
+#[derive(Debug)]
+pub struct Completions(rtrb::Consumer<Completion>);
+
+impl Completions {
+    /// The next result, if there is one. Neither blocks nor allocates.
+    pub fn poll(&mut self) -> Option<Completion> {
+        self.0.pop().ok()
+    }
+}
+
+/// Events of the dispatcher, oldest first.
+#[derive(Debug)]
+pub struct Events {
+    events: rtrb::Consumer<Event>,
+    lost: Arc<Counter>,
+}
+
+impl Events {
+    /// The next event, if there is one.
+    pub fn poll(&mut self) -> Option<Event> {
+        self.events.pop().ok()
+    }
+
+    /// Events that found the ring full, since the start.
+    pub fn lost(&self) -> u64 {
+        self.lost.get()
+    }
+}
+
+/// Collects streams and jobs before the start. All allocation happens here.
+pub struct Builder {
+    options: Options,
+    schedule: Schedule,
+    streams: Vec<StreamSide>,
+    jobs: Vec<JobSide>,
+    doorbell: Arc<Doorbell>,
+}
+
+impl Builder {
+    /// An empty runtime.
+    pub fn new(options: Options) -> Builder {
+        Builder {
+            options,
+            schedule: Schedule::new(options.policy, options.switch, options.late),
+            streams: Vec::new(),
+            jobs: Vec::new(),
+            doorbell: Arc::default(),
+        }
+    }
+
+    /// Adds an inference stream; indices count from 0 in the order of adding.
+    pub fn stream(
+        &mut self,
+        spec: StreamSpec,
+        work: Box<dyn Inference>,
+    ) -> Result<(Submitter, Completions), RuntimeError> {
+        self.schedule.add_stream(spec)?;
+        let (submit, submissions) = rtrb::RingBuffer::new(limits::REQUESTS);
+        // Twice the queue: what waits and what has just been answered.
+        let (completions, poll) = rtrb::RingBuffer::new(2 * limits::REQUESTS);
+        self.streams.push(StreamSide { work, submissions, completions, statistics: Arc::default(), bound: None });
+        Ok((Submitter { submissions: submit, doorbell: Arc::clone(&self.doorbell) }, Completions(poll)))
+    }
+
+    /// Adds a training job; indices count from 0 in the order of adding.
+    pub fn job(&mut self, spec: JobSpec, work: Box<dyn Training>) -> Result<(), RuntimeError> {
+        if spec.pieces.len() != usize::from(work.pieces()) {
+            return Err(RuntimeError::Pieces { announced: spec.pieces.len(), workload: work.pieces() });
+        }
+        self.schedule.add_job(spec)?;
+        self.jobs.push(JobSide { work, statistics: Arc::default() });
+        Ok(())
+    }
+
+    /// Checks that everything fits, and starts the dispatcher thread.
+    pub fn start(self) -> Result<Runtime, RuntimeError> {
+        let Builder { options, mut schedule, mut streams, jobs, doorbell } = self;
+        schedule.start(Monotonic.now());
+        let admission = schedule.would_fit();
+        if let Err(refusal) = admission
+            && !options.start_unfit
+        {
+            return Err(RuntimeError::Refused(refusal));
+        }
+        for (index, side) in streams.iter_mut().enumerate() {
+            side.bound = schedule.bound(index);
+        }
+        let (producer, consumer) = rtrb::RingBuffer::new(limits::EVENTS);
+        let (stop, events_lost) = (Arc::new(AtomicBool::new(false)), Arc::new(Counter::default()));
+        let (warn, mut warnings) = rtrb::RingBuffer::new(4);
+        let ready = Arc::new(Doorbell::default());
+        let mut runtime = Runtime {
+            bounds: streams.iter().map(|side| side.bound).collect(),
+            streams: streams.iter().map(|side| Arc::clone(&side.statistics)).collect(),
+            jobs: jobs.iter().map(|side| Arc::clone(&side.statistics)).collect(),
+            events: Some(Events { events: consumer, lost: Arc::clone(&events_lost) }),
+            admission,
+            warnings: Vec::new(),
+            stop: Arc::clone(&stop),
+            doorbell: Arc::clone(&doorbell),
+            thread: None,
+        };
+        let mut dispatcher = Box::new(Dispatcher {
+            schedule,
+            late: options.late,
+            streams,
+            jobs,
+            events: producer,
+            events_lost,
+            doorbell,
+            stop,
+            requests: [Request::default(); limits::MINIBATCH],
+            answers: [0; limits::MINIBATCH],
+        });
+        let their_ready = Arc::clone(&ready);
+        let body = move || {
+            let mut warn = warn;
+            options.realtime.apply(|warning| {
+                let _ = warn.push(warning);
+            });
+            their_ready.ring();
+            dispatcher.run();
+        };
+        let thread = std::thread::Builder::new().name("fulcrum".into()).spawn(body).map_err(RuntimeError::Thread)?;
+        while ready.rings() == 0 {
+            ready.wait(0, Nanos::MAX);
+        }
+        while let Ok(warning) = warnings.pop() {
+            runtime.warnings.push(warning);
+        }
+        runtime.thread = Some(thread);
+        Ok(runtime)
+    }
+}
+
+/// A running dispatcher. Dropping it stops it.
+#[derive(Debug)]
+pub struct Runtime {
+    bounds: Vec<Option<Nanos>>,
+    streams: Vec<Arc<StreamStatistics>>,
+    jobs: Vec<Arc<JobStatistics>>,
+    events: Option<Events>,
+    admission: Result<(), Refusal>,
+    warnings: Vec<Warning>,
+    stop: Arc<AtomicBool>,
+    doorbell: Arc<Doorbell>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Runtime {
+    /// The worst-case latency promised to `stream`; `None` if there is no such stream or no bound.
+    pub fn bound(&self, stream: usize) -> Option<Nanos> {
+        self.bounds.get(stream).copied().flatten()
+    }
+
+    /// What admission said at the start.
+    pub fn admission(&self) -> Result<(), Refusal> {
+        self.admission
+    }
+
+    /// What the operating system refused at the start.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// Statistics of a stream; readable while it runs, and after.
+    pub fn stream(&self, index: usize) -> Option<&Arc<StreamStatistics>> {
+        self.streams.get(index)
+    }
+
+    /// Statistics of a job; readable while it runs, and after.
+    pub fn job(&self, index: usize) -> Option<&Arc<JobStatistics>> {
+        self.jobs.get(index)
+    }
+
+    /// The events; the first caller gets them.
+    pub fn events(&mut self) -> Option<Events> {
+        self.events.take()
+    }
+
+    /// Stops after the running piece and waits for the thread. Requests still waiting are not answered.
+    pub fn stop(&mut self) {
+        self.stop.store(true, Relaxed);
+        self.doorbell.ring();
+        if let Some(thread) = self.thread.take() {
+            // A workload's panic is caught where it runs, so the thread itself has nothing to report.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

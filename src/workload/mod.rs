@@ -25,6 +25,8 @@ pub enum WorkloadError {
     Failed(i32),
     /// The step's loss is not a number; the old state is kept.
     NotANumber,
+    /// The workload's code panicked. The runtime goes on; the workload's own state is unknown.
+    Panicked,
 }
 
 impl fmt::Display for WorkloadError {
@@ -36,6 +38,7 @@ impl fmt::Display for WorkloadError {
             WorkloadError::NoData => f.write_str("a request came without its data; hand the frame over before the request"),
             WorkloadError::Failed(code) => write!(f, "the workload's own code failed with {code}"),
             WorkloadError::NotANumber => f.write_str("the loss is not a number; the last good weights are kept"),
+            WorkloadError::Panicked => f.write_str("the workload's own code panicked; its message went to stderr"),
         }
     }
 }

@@ -1,0 +1,175 @@
+//! The dispatcher: asks the schedule, runs the piece, counts what came of it. One thread an accelerator; nobody else
+//! touches the device. After start it neither allocates nor locks nor touches files.
+
+use super::realtime::Doorbell;
+use crate::clock::{Clock, Monotonic};
+use crate::limits;
+use crate::schedule::statistics::Counter;
+use crate::schedule::{
+    Action, Arrival, Ended, JobStatistics, Request, Schedule, StreamStatistics, Submission,
+};
+use crate::trace::Event;
+use crate::units::Nanos;
+use crate::workload::{Inference, Progress, Training, WorkloadError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+/// What became of one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Completion {
+    /// The request, with the caller's token.
+    pub request: Request,
+    /// The workload's answer, or why there is none.
+    pub answer: Result<u64, WorkloadError>,
+    /// When its minibatch started.
+    pub start: Nanos,
+    /// When its minibatch ended. Latency is this less the request's release.
+    pub end: Nanos,
+}
+
+pub(super) struct StreamSide {
+    pub(super) work: Box<dyn Inference>,
+    pub(super) submissions: rtrb::Consumer<Submission>,
+    pub(super) completions: rtrb::Producer<Completion>,
+    pub(super) statistics: Arc<StreamStatistics>,
+    pub(super) bound: Option<Nanos>,
+}
+
+pub(super) struct JobSide {
+    pub(super) work: Box<dyn Training>,
+    pub(super) statistics: Arc<JobStatistics>,
+}
+
+/// Everything the dispatcher thread owns.
+pub(super) struct Dispatcher {
+    pub(super) schedule: Schedule,
+    pub(super) late: Nanos,
+    pub(super) streams: Vec<StreamSide>,
+    pub(super) jobs: Vec<JobSide>,
+    pub(super) events: rtrb::Producer<Event>,
+    pub(super) events_lost: Arc<Counter>,
+    pub(super) doorbell: Arc<Doorbell>,
+    pub(super) stop: Arc<AtomicBool>,
+    pub(super) requests: [Request; limits::MINIBATCH],
+    pub(super) answers: [u64; limits::MINIBATCH],
+}
+
+impl Dispatcher {
+    /// Runs pieces until told to stop; a running piece is finished first.
+    pub(super) fn run(&mut self) {
+        while !self.stop.load(Relaxed) {
+            let seen = self.doorbell.rings();
+            if let Some(until) = self.step() {
+                self.doorbell.wait(seen, until);
+            }
+        }
+    }
+
+    /// Takes requests in and runs at most one piece; else says until when there is nothing to do.
+    pub(super) fn step(&mut self) -> Option<Nanos> {
+        self.take_in();
+        match self.schedule.decide(Monotonic.now()) {
+            Action::Minibatch { stream, count } => self.run_minibatch(stream, count),
+            Action::Piece { job, piece } => self.run_piece(job, piece),
+            Action::Idle { until } => return Some(until),
+        }
+        None
+    }
+
+    fn take_in(&mut self) {
+        for (index, side) in self.streams.iter_mut().enumerate() {
+            while self.schedule.streams().get(index).is_some_and(|stream| stream.has_room()) {
+                let Ok(submission) = side.submissions.pop() else { break };
+                if let Some(Arrival::Periodic { jitter, .. }) =
+                    self.schedule.streams().get(index).map(|stream| stream.spec().arrival)
+                    && submission.at.saturating_sub(submission.request.release) > jitter
+                {
+                    side.statistics.off_schedule.add(1);
+                }
+                // There is room, so the queue takes it.
+                let _ = self.schedule.arrive(index, submission);
+            }
+        }
+    }
+
+    fn run_minibatch(&mut self, index: usize, count: usize) {
+        let count = self.schedule.start_minibatch(index, count, &mut self.requests);
+        let Some(deadline) = self.schedule.streams().get(index).map(|stream| stream.spec().deadline) else { return };
+        let (Some(side), Some(requests), Some(answers)) =
+            (self.streams.get_mut(index), self.requests.get(..count), self.answers.get_mut(..count))
+        else {
+            return;
+        };
+        let start = Monotonic.now();
+        let outcome = catch_unwind(AssertUnwindSafe(|| side.work.run(requests, answers)));
+        let outcome = outcome.unwrap_or(Err(WorkloadError::Panicked));
+        let end = Monotonic.now();
+        side.statistics.busy.add((end - start).0);
+        let stream = index as u8;
+        record(&mut self.events, &self.events_lost, Event::Minibatch { stream, count: count as u8, start, end });
+        if outcome.is_err() {
+            side.statistics.failed.add(count as u64);
+            record(&mut self.events, &self.events_lost, Event::Failed { index: stream, training: false, at: end });
+        }
+        for (request, answer) in requests.iter().zip(answers.iter()) {
+            let latency = end - request.release;
+            let (kept, bounded) = side.statistics.answered(latency, deadline, side.bound);
+            if !kept {
+                let late = latency - deadline;
+                record(&mut self.events, &self.events_lost, Event::Missed { stream, late, at: end });
+            }
+            if !bounded {
+                record(&mut self.events, &self.events_lost, Event::BoundBroken { stream, latency, at: end });
+            }
+            let completion = Completion { request: *request, answer: outcome.map(|()| *answer), start, end };
+            if side.completions.push(completion).is_err() {
+                side.statistics.untaken.add(1);
+            }
+        }
+    }
+
+    fn run_piece(&mut self, index: usize, piece: u16) {
+        let announced = self.schedule.jobs().get(index).map_or(Nanos::ZERO, |job| job.next_length());
+        let Some(side) = self.jobs.get_mut(index) else { return };
+        let start = Monotonic.now();
+        let outcome = catch_unwind(AssertUnwindSafe(|| side.work.run_piece(piece)));
+        let outcome = outcome.unwrap_or(Err(WorkloadError::Panicked));
+        let end = Monotonic.now();
+        let statistics = &side.statistics;
+        let job = index as u8;
+        let ended = match outcome {
+            Ok(Progress::Ran) => Ended::Ran,
+            Ok(Progress::Stepped { loss }) => {
+                statistics.stepped(loss);
+                record(&mut self.events, &self.events_lost, Event::Step { job, loss, at: end });
+                Ended::Stepped
+            }
+            Ok(Progress::Dry) => {
+                statistics.dry.add(1);
+                Ended::Dry
+            }
+            Err(_) => {
+                statistics.failures.add(1);
+                record(&mut self.events, &self.events_lost, Event::Failed { index: job, training: true, at: end });
+                Ended::Failed
+            }
+        };
+        if ended != Ended::Dry {
+            let took = end - start;
+            statistics.pieces.add(1);
+            statistics.piece.record(took);
+            statistics.busy.add(took.0);
+            statistics.overruns.add(u64::from(took > announced + self.late));
+            record(&mut self.events, &self.events_lost, Event::Piece { job, piece, start, end });
+        }
+        self.schedule.end_piece(index, ended, end);
+    }
+}
+
+/// Hands an event to the draining thread; a full ring counts it as lost, and nothing waits.
+fn record(events: &mut rtrb::Producer<Event>, lost: &Counter, event: Event) {
+    if events.push(event).is_err() {
+        lost.add(1);
+    }
+}
