@@ -110,7 +110,7 @@ fn queue(demands: &[Demand], blocking: Blocking) -> Option<Nanos> {
     u64::try_from(work.checked_mul(ONE)?.div_ceil(idle)).ok().map(Nanos)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "std"))]
 mod tests {
     use super::*;
 

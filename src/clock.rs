@@ -67,7 +67,7 @@ mod monotonic {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "std"))]
 mod tests {
     use super::*;
 
@@ -79,7 +79,6 @@ mod tests {
         assert_eq!(clock.now(), Nanos(5));
     }
 
-    #[cfg(feature = "std")]
     #[test]
     fn an_absolute_sleep_never_returns_early() {
         let wanted = Monotonic.now() + Nanos::from_micros(300);

@@ -155,7 +155,7 @@ impl fmt::Display for Millicelsius {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "std"))]
 mod tests {
     use super::*;
 
@@ -174,7 +174,6 @@ mod tests {
         assert_eq!(Nanos::period_of_millihertz(0), Nanos::MAX);
     }
 
-    #[cfg(feature = "std")]
     #[test]
     fn values_print_with_their_unit() {
         assert_eq!(Nanos(12_345_678).to_string(), "12.345 ms");

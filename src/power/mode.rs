@@ -46,7 +46,7 @@ impl fmt::Display for PowerMode {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "std"))]
 mod tests {
     use super::*;
 

@@ -80,7 +80,7 @@ fn end(bucket: usize) -> u64 {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "std"))]
 mod tests {
     use super::*;
 

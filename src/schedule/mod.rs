@@ -202,5 +202,5 @@ impl Schedule {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "std"))]
 mod tests;

@@ -1,0 +1,54 @@
+# make demo   the robot sees on time while it learns (simulated board)
+# make test   everything that is tested, with stable Rust alone
+# make check  Miri and bare-metal builds on the nightly toolchain; skips loudly where there is none
+# make bench  what the hot path costs
+# make doc    the library's documentation
+# make clean
+
+CARGO ?= cargo
+PYTHON ?= python3
+ORT := target/onnxruntime/libonnxruntime.so.1
+VENV := target/python
+DEMO := target/demo
+
+.PHONY: demo test check bench doc clean onnxruntime fixtures
+
+demo: $(ORT)
+	$(CARGO) run --release --features cli -- demo --out $(DEMO)
+
+test: $(ORT) $(VENV)/done
+	$(CARGO) fmt --check
+	$(CARGO) clippy --features cli --all-targets -- -D warnings
+	$(CARGO) build --lib --no-default-features
+	$(CARGO) build --lib --no-default-features --features std
+	$(CARGO) build --lib --no-default-features --features onnx
+	$(VENV)/bin/python tests/fixtures/generate.py --check tests/fixtures
+	$(VENV)/bin/python tests/fixtures/gradcheck.py
+	CMAKE=$(CURDIR)/$(VENV)/bin/cmake $(CARGO) test --features cli
+
+check:
+	bash tests/tools/check.sh
+
+bench: $(ORT)
+	$(CARGO) bench --bench cost
+
+doc:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --features cli
+
+clean:
+	$(CARGO) clean
+
+# ONNX Runtime from its PyPI wheel, pinned by version and checksum.
+onnxruntime: $(ORT)
+$(ORT): tests/tools/fetch_onnxruntime.py
+	$(PYTHON) tests/tools/fetch_onnxruntime.py target/onnxruntime
+
+# Python packages of the gradient check, and cmake for the C and C++ examples, in a folder of their own.
+$(VENV)/done: tests/fixtures/requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement tests/fixtures/requirements.txt
+	touch $@
+
+# Writes the graphs of tests/fixtures anew.
+fixtures: $(VENV)/done
+	$(VENV)/bin/python tests/fixtures/generate.py --out tests/fixtures

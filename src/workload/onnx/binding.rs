@@ -1,0 +1,103 @@
+//! A [`Binding`] is a session with memory for every input and output: one run, prepared.
+
+#![allow(unsafe_code)]
+
+use super::OnnxError;
+use super::bindings::{OrtIoBinding, OrtRunOptions};
+use super::library::call;
+use super::session::{Session, c_name};
+use super::tensor::Tensor;
+use std::ptr;
+use std::sync::Arc;
+
+/// A session with memory for every input and output. A run allocates nothing on our side.
+pub(super) struct Binding {
+    session: Arc<Session>,
+    binding: *mut OrtIoBinding,
+    options: *mut OrtRunOptions,
+    /// Keep the memory alive as long as the binding points to it.
+    tensors: Vec<Arc<Tensor>>,
+}
+
+// SAFETY: a binding is used by one thread at a time, as `&mut self` of `run` demands, but not always the same one.
+unsafe impl Send for Binding {}
+
+impl Binding {
+    /// Binds each input and output of `session` to the tensor that `find` gives for its name. An output that shares
+    /// memory with an input is refused: the engine would run it without any error and train wrongly.
+    pub(super) fn new(
+        session: &Arc<Session>,
+        mut find: impl FnMut(&str) -> Option<Arc<Tensor>>,
+    ) -> Result<Binding, OnnxError> {
+        let library = session.library();
+        let doing = format!("bind memory to {}", session.name);
+        let mut made = Binding {
+            session: Arc::clone(session),
+            binding: ptr::null_mut(),
+            options: ptr::null_mut(),
+            tensors: Vec::new(),
+        };
+        // SAFETY: the session is loaded; both objects are released by `drop`.
+        unsafe {
+            call!(library, &doing, CreateIoBinding(session.raw(), &raw mut made.binding))?;
+            call!(library, &doing, CreateRunOptions(&raw mut made.options))?;
+        }
+        let mut inputs = Vec::new();
+        for port in &session.inputs {
+            let tensor = find(&port.name).ok_or_else(|| missing(session, &port.name, "memory for the input"))?;
+            // SAFETY: the binding holds a share of the tensor for as long as it lives.
+            unsafe {
+                let name = c_name(&port.name)?;
+                call!(library, &doing, BindInput(made.binding, name.as_ptr(), tensor.value()))?;
+            }
+            inputs.push((port, Arc::clone(&tensor)));
+            made.tensors.push(tensor);
+        }
+        for port in &session.outputs {
+            let tensor = find(&port.name).ok_or_else(|| missing(session, &port.name, "memory for the output"))?;
+            if let Some((input, _)) = inputs.iter().find(|(_, input)| input.overlaps(&tensor)) {
+                return Err(OnnxError::Aliased { output: port.name.clone(), input: input.name.clone() });
+            }
+            // SAFETY: as above.
+            unsafe {
+                let name = c_name(&port.name)?;
+                call!(library, &doing, BindOutput(made.binding, name.as_ptr(), tensor.value()))?;
+            }
+            made.tensors.push(tensor);
+        }
+        Ok(made)
+    }
+
+    /// Runs the model once over the bound memory.
+    pub(super) fn run(&mut self) -> Result<(), OnnxError> {
+        let library = self.session.library();
+        // SAFETY: session, options and binding are alive, and `&mut self` keeps a second run of this binding away.
+        let status = unsafe {
+            match library.api().RunWithBinding {
+                Some(run) => run(self.session.raw(), self.options, self.binding),
+                None => ptr::null_mut(),
+            }
+        };
+        // The name is made into a text only if something went wrong: the good path must not allocate.
+        if status.is_null() { Ok(()) } else { library.check(format!("run {}", self.session.name), status) }
+    }
+}
+
+fn missing(session: &Session, name: &str, role: &'static str) -> OnnxError {
+    OnnxError::NoTensor { model: session.name.clone(), name: name.to_string(), role }
+}
+
+impl Drop for Binding {
+    fn drop(&mut self) {
+        let api = self.session.library().api();
+        // SAFETY: both were made by `new` and are released once; the tensors go after.
+        unsafe {
+            if let (Some(release), false) = (api.ReleaseIoBinding, self.binding.is_null()) {
+                release(self.binding);
+            }
+            if let (Some(release), false) = (api.ReleaseRunOptions, self.options.is_null()) {
+                release(self.options);
+            }
+        }
+    }
+}
