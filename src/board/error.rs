@@ -44,7 +44,9 @@ impl fmt::Display for BoardError {
         write!(f, ": {}", std::io::Error::from_raw_os_error(errno))?;
         match errno {
             libc::EINVAL => f.write_str("; choose a value of the knob's table"),
-            libc::EACCES | libc::EPERM | libc::EROFS => f.write_str("; this needs the right to write the board's files"),
+            libc::EACCES | libc::EPERM | libc::EROFS => {
+                f.write_str("; this needs the right to write the board's files")
+            }
             _ => Ok(()),
         }
     }

@@ -45,12 +45,21 @@ pub enum FactsError {
 impl fmt::Display for FactsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            FactsError::Cores => f.write_str("the board has no CPU core, or more than 255; check its cluster list"),
-            FactsError::Empty(knob) => write!(f, "the table of knob {knob} is empty; give it one value at least"),
-            FactsError::NotRising(knob, index) => {
-                write!(f, "the table of knob {knob} does not rise at entry {index}; sort it and drop repeats")
+            FactsError::Cores => {
+                f.write_str("the board has no CPU core, or more than 255; check its cluster list")
             }
-            FactsError::Rails(count) => write!(f, "{count} rails are more than the {RAILS} there is room for"),
+            FactsError::Empty(knob) => {
+                write!(f, "the table of knob {knob} is empty; give it one value at least")
+            }
+            FactsError::NotRising(knob, index) => {
+                write!(
+                    f,
+                    "the table of knob {knob} does not rise at entry {index}; sort it and drop repeats"
+                )
+            }
+            FactsError::Rails(count) => {
+                write!(f, "{count} rails are more than the {RAILS} there is room for")
+            }
         }
     }
 }
@@ -67,9 +76,20 @@ pub struct Facts {
 impl Facts {
     /// Checks what was read.
     pub fn check(raw: RawFacts) -> Result<Facts, FactsError> {
-        let cores = raw.clusters.iter().map(|cluster| u32::from(*cluster)).sum::<u32>();
-        let cores = u8::try_from(cores).ok().filter(|cores| *cores > 0).ok_or(FactsError::Cores)?;
-        for (knob, table) in [(Knob::Cpu, &raw.cpu), (Knob::Gpu, &raw.gpu), (Knob::Emc, &raw.emc)] {
+        let cores = raw
+            .clusters
+            .iter()
+            .map(|cluster| u32::from(*cluster))
+            .sum::<u32>();
+        let cores = u8::try_from(cores)
+            .ok()
+            .filter(|cores| *cores > 0)
+            .ok_or(FactsError::Cores)?;
+        for (knob, table) in [
+            (Knob::Cpu, &raw.cpu),
+            (Knob::Gpu, &raw.gpu),
+            (Knob::Emc, &raw.emc),
+        ] {
             if table.is_empty() {
                 return Err(FactsError::Empty(knob));
             }
@@ -147,16 +167,28 @@ impl Facts {
 
     /// Whether this reading counts in the board's total.
     pub fn counts(&self, reading: &RailReading) -> bool {
-        self.raw.rails.iter().any(|rail| rail.counted && rail.name == reading.name)
+        self.raw
+            .rails
+            .iter()
+            .any(|rail| rail.counted && rail.name == reading.name)
     }
 
     /// The rule for the total, to be printed beside it: `VDD_IN`, or a sum of rails.
     pub fn total_rule(&self) -> String {
         let names = |counted| -> Vec<&str> {
-            self.raw.rails.iter().filter(|rail| rail.counted == counted).map(|rail| rail.name.as_str()).collect()
+            self.raw
+                .rails
+                .iter()
+                .filter(|rail| rail.counted == counted)
+                .map(|rail| rail.name.as_str())
+                .collect()
         };
         let (counted, others) = (names(true).join(" + "), names(false).join(", "));
-        if others.is_empty() { counted } else { format!("{counted} ({others} is part of these, not counted again)") }
+        if others.is_empty() {
+            counted
+        } else {
+            format!("{counted} ({others} is part of these, not counted again)")
+        }
     }
 }
 
@@ -164,7 +196,11 @@ impl fmt::Display for Facts {
     /// The name, and `(simulated)` where that is so.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.raw.name)?;
-        if self.raw.simulated { f.write_str(" (simulated)") } else { Ok(()) }
+        if self.raw.simulated {
+            f.write_str(" (simulated)")
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -189,18 +225,32 @@ mod tests {
     #[test]
     fn tables_that_do_not_rise_or_are_empty_are_refused() {
         assert!(Facts::check(raw()).is_ok());
-        let flat = RawFacts { cpu: vec![Kilohertz(100), Kilohertz(100)], ..raw() };
-        assert_eq!(Facts::check(flat).unwrap_err(), FactsError::NotRising(Knob::Cpu, 1));
-        let empty = RawFacts { gpu: Vec::new(), ..raw() };
+        let flat = RawFacts {
+            cpu: vec![Kilohertz(100), Kilohertz(100)],
+            ..raw()
+        };
+        assert_eq!(
+            Facts::check(flat).unwrap_err(),
+            FactsError::NotRising(Knob::Cpu, 1)
+        );
+        let empty = RawFacts {
+            gpu: Vec::new(),
+            ..raw()
+        };
         assert_eq!(Facts::check(empty).unwrap_err(), FactsError::Empty(Knob::Gpu));
-        let bare = RawFacts { clusters: Vec::new(), ..raw() };
+        let bare = RawFacts {
+            clusters: Vec::new(),
+            ..raw()
+        };
         assert_eq!(Facts::check(bare).unwrap_err(), FactsError::Cores);
     }
 
     #[test]
     fn a_knob_offers_its_table_and_nothing_else() {
         let facts = Facts::check(raw()).unwrap();
-        assert!(facts.offers(Knob::Cores, 4) && !facts.offers(Knob::Cores, 5) && !facts.offers(Knob::Cores, 0));
+        assert!(
+            facts.offers(Knob::Cores, 4) && !facts.offers(Knob::Cores, 5) && !facts.offers(Knob::Cores, 0)
+        );
         assert!(facts.offers(Knob::Cpu, 200) && !facts.offers(Knob::Cpu, 150));
     }
 }

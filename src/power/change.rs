@@ -91,12 +91,24 @@ impl fmt::Display for ChangeError {
         match self {
             ChangeError::Unread(error) => write!(f, "the power mode was not changed: {error}"),
             ChangeError::NotOffered(knob, value) => {
-                write!(f, "the power mode was not changed: the board does not offer {knob}={value}; choose from its table")
+                write!(
+                    f,
+                    "the power mode was not changed: the board does not offer {knob}={value}; choose from its table"
+                )
             }
-            ChangeError::Failed { fault, unrestored: None } => {
-                write!(f, "the power mode was not changed and the old one is back: {fault}")
+            ChangeError::Failed {
+                fault,
+                unrestored: None,
+            } => {
+                write!(
+                    f,
+                    "the power mode was not changed and the old one is back: {fault}"
+                )
             }
-            ChangeError::Failed { fault, unrestored: Some(unrestored) } => {
+            ChangeError::Failed {
+                fault,
+                unrestored: Some(unrestored),
+            } => {
                 write!(f, "the power mode was not changed: {fault}; and {unrestored}")
             }
         }
@@ -125,7 +137,11 @@ impl<'b, B: Board + ?Sized> Change<'b, B> {
     /// Reads the mode the board is in. Fails with [`ChangeError::Unread`].
     pub fn begin(board: &'b mut B) -> Result<Change<'b, B>, ChangeError> {
         let before = present_mode(board).map_err(ChangeError::Unread)?;
-        Ok(Change { board, before, report: None })
+        Ok(Change {
+            board,
+            before,
+            report: None,
+        })
     }
 
     /// Where a restore that fails while an [`Applied`] is dropped leaves its error: a drop cannot return it.
@@ -149,10 +165,17 @@ impl<'b, B: Board + ?Sized> Change<'b, B> {
             }
         }
         // Made before the first write, so that a panic inside the board restores as well.
-        let mut applied = Applied { change: self, mode, armed: true };
+        let mut applied = Applied {
+            change: self,
+            mode,
+            armed: true,
+        };
         match applied.write_all() {
             Ok(()) => Ok(applied),
-            Err(fault) => Err(ChangeError::Failed { fault, unrestored: applied.restore().err() }),
+            Err(fault) => Err(ChangeError::Failed {
+                fault,
+                unrestored: applied.restore().err(),
+            }),
         }
     }
 }
@@ -211,7 +234,13 @@ impl<B: Board + ?Sized> Applied<'_, B> {
         let mut failed: Option<Unrestored> = None;
         for knob in order(&self.mode, &wanted) {
             if let Err(fault) = settle(self.change.board, knob, wanted.get(knob)) {
-                failed.get_or_insert(Unrestored { wanted, knobs: 0, first: fault }).knobs += 1;
+                failed
+                    .get_or_insert(Unrestored {
+                        wanted,
+                        knobs: 0,
+                        first: fault,
+                    })
+                    .knobs += 1;
             }
         }
         failed.map_or(Ok(()), Err)
@@ -261,8 +290,18 @@ mod tests {
 
     #[test]
     fn cores_come_on_first_and_go_off_last_and_clocks_fall_before_they_rise() {
-        let low = PowerMode { cores: 2, cpu: Kilohertz(1), gpu: Kilohertz(9), emc: Kilohertz(1) };
-        let high = PowerMode { cores: 8, cpu: Kilohertz(5), gpu: Kilohertz(3), emc: Kilohertz(5) };
+        let low = PowerMode {
+            cores: 2,
+            cpu: Kilohertz(1),
+            gpu: Kilohertz(9),
+            emc: Kilohertz(1),
+        };
+        let high = PowerMode {
+            cores: 8,
+            cpu: Kilohertz(5),
+            gpu: Kilohertz(3),
+            emc: Kilohertz(5),
+        };
         assert_eq!(order(&low, &high), [Knob::Cores, Knob::Gpu, Knob::Cpu, Knob::Emc]);
         assert_eq!(order(&high, &low), [Knob::Cpu, Knob::Emc, Knob::Gpu, Knob::Cores]);
     }

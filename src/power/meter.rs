@@ -37,7 +37,10 @@ impl fmt::Display for MeterError {
         match self {
             MeterError::Board(error) => write!(f, "no power reading: {error}"),
             MeterError::Missing(count) => {
-                write!(f, "no power reading: {count} of the rails in the total are silent; is the board suspended?")
+                write!(
+                    f,
+                    "no power reading: {count} of the rails in the total are silent; is the board suspended?"
+                )
             }
         }
     }

@@ -39,7 +39,12 @@ impl ModeSpace {
         let (rest, gpu) = (rest / self.gpu.len(), self.gpu.get(rest % self.gpu.len())?);
         let (rest, cpu) = (rest / self.cpu.len(), self.cpu.get(rest % self.cpu.len())?);
         let cores = u8::try_from(rest + 1).ok().filter(|cores| *cores <= self.cores)?;
-        Some(PowerMode { cores, cpu: *cpu, gpu: *gpu, emc: *emc })
+        Some(PowerMode {
+            cores,
+            cpu: *cpu,
+            gpu: *gpu,
+            emc: *emc,
+        })
     }
 
     /// The index of `mode`, or `None` if the board does not offer it.
@@ -57,7 +62,12 @@ impl ModeSpace {
     /// The mode with every knob at its highest value; the last one.
     pub fn top(&self) -> PowerMode {
         let last = |table: &[Kilohertz]| table.last().copied().unwrap_or_default();
-        PowerMode { cores: self.cores, cpu: last(&self.cpu), gpu: last(&self.gpu), emc: last(&self.emc) }
+        PowerMode {
+            cores: self.cores,
+            cpu: last(&self.cpu),
+            gpu: last(&self.gpu),
+            emc: last(&self.emc),
+        }
     }
 
     /// Every mode, in the order of the index.

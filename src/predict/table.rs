@@ -67,7 +67,9 @@ impl Table {
         rows.sort_by(|a, b| series_key(a).cmp(&series_key(b)).then(a.mode().cmp(&b.mode())));
         let mut series: Vec<Series> = Vec::new();
         for same_series in rows.chunk_by(|a, b| series_key(a) == series_key(b)) {
-            let Some(first) = same_series.first() else { continue };
+            let Some(first) = same_series.first() else {
+                continue;
+            };
             let points = same_series.chunk_by(|a, b| a.mode() == b.mode());
             series.push(Series {
                 workload: first.workload().clone(),
@@ -104,7 +106,11 @@ fn series_key(row: &Row) -> (&str, Kind, u32) {
 /// Joins the rows of one point; `None` for no row.
 fn join(rows: &[Row]) -> Option<Entry> {
     let times = || rows.iter().map(|row| row.time().0);
-    let powers = || rows.iter().filter_map(|row| row.power()).map(|power| u64::from(power.0));
+    let powers = || {
+        rows.iter()
+            .filter_map(|row| row.power())
+            .map(|power| u64::from(power.0))
+    };
     let time = joined(times())?;
     let power = joined(powers()).map(|estimate| Estimate {
         // Every term came out of 32 bits, and so does their maximum.
@@ -113,7 +119,10 @@ fn join(rows: &[Row]) -> Option<Entry> {
     });
     Some(Entry {
         mode: rows.first()?.mode(),
-        time: Estimate { value: Nanos(time.value), spread: time.spread },
+        time: Estimate {
+            value: Nanos(time.value),
+            spread: time.spread,
+        },
         power,
     })
 }
@@ -122,7 +131,10 @@ fn joined(values: impl Iterator<Item = u64> + Clone) -> Option<Estimate<u64>> {
     let (low, high) = (values.clone().min()?, values.max()?);
     // At most 1000, since low is not negative.
     let spread = (u128::from(high - low) * 1_000).div_ceil(u128::from(high.max(1)));
-    Some(Estimate { value: high, spread: u32::try_from(spread).unwrap_or(1_000) })
+    Some(Estimate {
+        value: high,
+        spread: u32::try_from(spread).unwrap_or(1_000),
+    })
 }
 
 #[cfg(test)]
@@ -132,29 +144,76 @@ mod tests {
     use crate::units::Kilohertz;
 
     fn row(cores: u8, minibatch: u32, time: u64, power: Option<u32>) -> Row {
-        let mode = PowerMode { cores, cpu: Kilohertz(1), gpu: Kilohertz(1), emc: Kilohertz(1) };
+        let mode = PowerMode {
+            cores,
+            cpu: Kilohertz(1),
+            gpu: Kilohertz(1),
+            emc: Kilohertz(1),
+        };
         let power = power.map(Milliwatts);
-        let raw =
-            RawRow { mode, workload: "net".into(), kind: Kind::Inference, minibatch, time: Nanos(time), power };
+        let raw = RawRow {
+            mode,
+            workload: "net".into(),
+            kind: Kind::Inference,
+            minibatch,
+            time: Nanos(time),
+            power,
+        };
         Row::check(raw).unwrap()
     }
 
     #[test]
     fn a_measured_row_is_found_and_an_unmeasured_one_is_not_made_up() {
-        let table = Table::new(vec![row(3, 1, 30, None), row(1, 1, 10, Some(5)), row(1, 2, 15, None)]);
-        let entry = table.at(&row(1, 1, 1, None).mode(), "net", Kind::Inference, 1).unwrap();
+        let table = Table::new(vec![
+            row(3, 1, 30, None),
+            row(1, 1, 10, Some(5)),
+            row(1, 2, 15, None),
+        ]);
+        let entry = table
+            .at(&row(1, 1, 1, None).mode(), "net", Kind::Inference, 1)
+            .unwrap();
         assert_eq!(entry.time, Estimate::exact(Nanos(10)));
         assert_eq!(entry.power, Some(Estimate::exact(Milliwatts(5))));
-        assert!(table.at(&row(2, 1, 1, None).mode(), "net", Kind::Inference, 1).is_none());
-        assert!(table.at(&row(1, 1, 1, None).mode(), "net", Kind::Training, 1).is_none());
-        assert!(table.at(&row(1, 1, 1, None).mode(), "other", Kind::Inference, 1).is_none());
+        assert!(
+            table
+                .at(&row(2, 1, 1, None).mode(), "net", Kind::Inference, 1)
+                .is_none()
+        );
+        assert!(
+            table
+                .at(&row(1, 1, 1, None).mode(), "net", Kind::Training, 1)
+                .is_none()
+        );
+        assert!(
+            table
+                .at(&row(1, 1, 1, None).mode(), "other", Kind::Inference, 1)
+                .is_none()
+        );
     }
 
     #[test]
     fn repeated_rows_give_the_highest_value_and_their_spread() {
-        let table = Table::new(vec![row(1, 1, 90, Some(7)), row(1, 1, 100, None), row(1, 1, 95, Some(10))]);
-        let entry = table.at(&row(1, 1, 1, None).mode(), "net", Kind::Inference, 1).unwrap();
-        assert_eq!(entry.time, Estimate { value: Nanos(100), spread: 100 });
-        assert_eq!(entry.power, Some(Estimate { value: Milliwatts(10), spread: 300 }));
+        let table = Table::new(vec![
+            row(1, 1, 90, Some(7)),
+            row(1, 1, 100, None),
+            row(1, 1, 95, Some(10)),
+        ]);
+        let entry = table
+            .at(&row(1, 1, 1, None).mode(), "net", Kind::Inference, 1)
+            .unwrap();
+        assert_eq!(
+            entry.time,
+            Estimate {
+                value: Nanos(100),
+                spread: 100
+            }
+        );
+        assert_eq!(
+            entry.power,
+            Some(Estimate {
+                value: Milliwatts(10),
+                spread: 300
+            })
+        );
     }
 }

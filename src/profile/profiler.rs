@@ -57,7 +57,12 @@ pub fn measure<E>(
     times.sort_unstable();
     let rank = |permille: usize| times.get((runs * permille).div_ceil(1_000).max(1) - 1).copied();
     match (times.get(runs / 2).copied(), rank(990), times.last().copied()) {
-        (Some(median), Some(upper), Some(max)) => Ok(Measured { runs, median, upper, max }),
+        (Some(median), Some(upper), Some(max)) => Ok(Measured {
+            runs,
+            median,
+            upper,
+            max,
+        }),
         _ => Err(MeasureError::NoRuns),
     }
 }
@@ -73,16 +78,37 @@ mod tests {
         let piece = || {
             run.set(run.get() + 1);
             // Two warm-up runs of 10 s, then 1, 2, ... 100 ns.
-            clock.set(clock.get() + if run.get() <= 2 { 10_000_000_000 } else { run.get() - 2 });
+            clock.set(
+                clock.get()
+                    + if run.get() <= 2 {
+                        10_000_000_000
+                    } else {
+                        run.get() - 2
+                    },
+            );
             Ok::<(), ()>(())
         };
         let measured = measure(2, 100, || Nanos(clock.get()), piece).unwrap();
-        assert_eq!(measured, Measured { runs: 100, median: Nanos(51), upper: Nanos(99), max: Nanos(100) });
+        assert_eq!(
+            measured,
+            Measured {
+                runs: 100,
+                median: Nanos(51),
+                upper: Nanos(99),
+                max: Nanos(100)
+            }
+        );
     }
 
     #[test]
     fn a_failed_run_and_no_run_are_told_apart() {
-        assert_eq!(measure(0, 0, || Nanos(0), || Ok::<(), u8>(())), Err(MeasureError::NoRuns));
-        assert_eq!(measure(1, 1, || Nanos(0), || Err(7_u8)), Err(MeasureError::Failed(0, 7)));
+        assert_eq!(
+            measure(0, 0, || Nanos(0), || Ok::<(), u8>(())),
+            Err(MeasureError::NoRuns)
+        );
+        assert_eq!(
+            measure(1, 1, || Nanos(0), || Err(7_u8)),
+            Err(MeasureError::Failed(0, 7))
+        );
     }
 }

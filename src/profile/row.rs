@@ -82,8 +82,14 @@ impl fmt::Display for RowError {
                 limits::NAME
             ),
             RowError::Minibatch => f.write_str("the minibatch is 0; it holds at least one sample"),
-            RowError::Time(time) => write!(f, "a minibatch cannot take {time}; expected more than 0 and at most an hour"),
-            RowError::Power(power) => write!(f, "a board cannot draw {power}; expected more than 0 and at most 1000 W"),
+            RowError::Time(time) => write!(
+                f,
+                "a minibatch cannot take {time}; expected more than 0 and at most an hour"
+            ),
+            RowError::Power(power) => write!(
+                f,
+                "a board cannot draw {power}; expected more than 0 and at most 1000 W"
+            ),
             RowError::Mode(mode) => write!(f, "{mode} is no power mode; each value is at least 1"),
         }
     }
@@ -156,7 +162,12 @@ mod tests {
 
     fn raw() -> RawRow {
         RawRow {
-            mode: PowerMode { cores: 1, cpu: Kilohertz(1), gpu: Kilohertz(1), emc: Kilohertz(1) },
+            mode: PowerMode {
+                cores: 1,
+                cpu: Kilohertz(1),
+                gpu: Kilohertz(1),
+                emc: Kilohertz(1),
+            },
             workload: "net".into(),
             kind: Kind::Inference,
             minibatch: 1,
@@ -169,12 +180,48 @@ mod tests {
     fn impossible_rows_are_refused_by_name() {
         assert!(Row::check(raw()).is_ok());
         let cases = [
-            (RawRow { workload: "a,b".into(), ..raw() }, RowError::Workload),
-            (RawRow { workload: "".into(), ..raw() }, RowError::Workload),
-            (RawRow { minibatch: 0, ..raw() }, RowError::Minibatch),
-            (RawRow { time: Nanos::ZERO, ..raw() }, RowError::Time(Nanos::ZERO)),
-            (RawRow { power: Some(Milliwatts(0)), ..raw() }, RowError::Power(Milliwatts(0))),
-            (RawRow { mode: PowerMode::default(), ..raw() }, RowError::Mode(PowerMode::default())),
+            (
+                RawRow {
+                    workload: "a,b".into(),
+                    ..raw()
+                },
+                RowError::Workload,
+            ),
+            (
+                RawRow {
+                    workload: "".into(),
+                    ..raw()
+                },
+                RowError::Workload,
+            ),
+            (
+                RawRow {
+                    minibatch: 0,
+                    ..raw()
+                },
+                RowError::Minibatch,
+            ),
+            (
+                RawRow {
+                    time: Nanos::ZERO,
+                    ..raw()
+                },
+                RowError::Time(Nanos::ZERO),
+            ),
+            (
+                RawRow {
+                    power: Some(Milliwatts(0)),
+                    ..raw()
+                },
+                RowError::Power(Milliwatts(0)),
+            ),
+            (
+                RawRow {
+                    mode: PowerMode::default(),
+                    ..raw()
+                },
+                RowError::Mode(PowerMode::default()),
+            ),
         ];
         for (bad, expected) in cases {
             assert_eq!(Row::check(bad).unwrap_err(), expected);
