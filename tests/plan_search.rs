@@ -1,5 +1,10 @@
 //! The exhaustive search over the twin's whole table.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail by panicking"
+)]
 
 use fulcrum::board::Board;
 use fulcrum::bound::Rule;
@@ -101,7 +106,8 @@ fn plans_at_some_budgets() {
         let problem = problem(watts * 1_000, job);
         match search(&problem) {
             Ok(plan) => println!(
-                "{watts} W{}: {} minibatch {} bound {} demand {} piece {} training {} mHz power {} binding {}; ratio {} {}",
+                "{watts} W{}: {} minibatch {} bound {} demand {} piece {} training {} mHz power {} \
+                 binding {}; ratio {} {}",
                 if job.is_some() { "" } else { ", no job" },
                 plan.mode,
                 plan.minibatch,

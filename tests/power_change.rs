@@ -1,5 +1,10 @@
 //! The change of a power mode as a transaction, with every write failing in turn.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail by panicking"
+)]
 
 use core::cell::Cell;
 use fulcrum::board::{Board, BoardError, Facts, Knob, Rails};

@@ -1,5 +1,10 @@
 //! The mode space of the simulated AGX Orin.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail by panicking"
+)]
 
 use fulcrum::board::Board;
 use fulcrum::power::{ModeSpace, PowerMode};

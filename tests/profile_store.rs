@@ -1,5 +1,10 @@
 //! Profiles in files.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail by panicking"
+)]
 
 use fulcrum::power::PowerMode;
 use fulcrum::profile::{Kind, Profile, RawRow, Row};

@@ -1,5 +1,10 @@
 //! The twin as a board: knobs, sensors, temperature, and the table of its modes.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail by panicking"
+)]
 
 use fulcrum::board::{Board, BoardError, Knob};
 use fulcrum::power::{Change, Meter};

@@ -1,9 +1,13 @@
 //! The physics of the twin against measured data. Run with `-- --nocapture` to see the errors.
 //!
 //! The data lies outside this repository: in `$FULCRUM_DATA`, or in `../shared/data`.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail by panicking"
+)]
 
-use fulcrum::power::PowerMode;
 use fulcrum::profile::{Kind, Profile, Row};
 use fulcrum::twin::Twin;
 use fulcrum::twin::physics::{Heat, Physics, Shape};

@@ -1,5 +1,10 @@
 //! Real pieces at the pace of the twin. Wall time is only ever bounded from below: the host is shared.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail by panicking"
+)]
 
 use fulcrum::clock::{Clock, Monotonic, thread_time};
 use fulcrum::power::Change;

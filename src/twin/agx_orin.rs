@@ -47,7 +47,7 @@ pub(super) fn board() -> (RawFacts, Physics) {
     (facts, PHYSICS)
 }
 
-/// The AGX has twice the Orin Nano's GPU cores (2048 to 1024) and memory width (256 to 128 bit), and the same CPU cores.
+/// The AGX has twice the Orin Nano's GPU cores (2048 to 1024) and memory width (256 to 128 bit), and its CPU cores.
 const NANO_WIDTHS: f64 = 2.0;
 
 const PHYSICS: Physics = Physics {
@@ -71,7 +71,6 @@ const PHYSICS: Physics = Physics {
         memory: 1.5,
         // 9.5 + 5.2 + 4.865 = 19.565 W is what the fit of the Pagoda rows leaves at zero GPU activity.
         host: 5.2,
-        host_threads: 2.0,
         gpu: 4.865,
         memory_share: 0.25,
         linear: 0.45,

@@ -64,7 +64,7 @@ impl core::error::Error for TwinError {}
 
 /// How long work of one kind has held the accelerator.
 #[derive(Debug, Default)]
-struct Meter {
+struct Held {
     /// Nanoseconds held.
     busy: AtomicU64,
     /// The same, weighted by how busy the GPU is while held; see [`Physics::activity`].
@@ -82,8 +82,8 @@ struct Shared {
     cpu: AtomicU32,
     gpu: AtomicU32,
     emc: AtomicU32,
-    inference: Meter,
-    training: Meter,
+    inference: Held,
+    training: Held,
     sensors: Sensors,
 }
 
@@ -123,8 +123,8 @@ impl Twin {
             cpu: AtomicU32::new(top.get(Knob::Cpu)),
             gpu: AtomicU32::new(top.get(Knob::Gpu)),
             emc: AtomicU32::new(top.get(Knob::Emc)),
-            inference: Meter::default(),
-            training: Meter::default(),
+            inference: Held::default(),
+            training: Held::default(),
             sensors,
         })))
     }
@@ -156,17 +156,17 @@ impl Twin {
 
     /// How long work of this kind has held the accelerator since the board was opened.
     pub fn busy(&self, kind: Kind) -> Nanos {
-        Nanos(self.meter(kind).busy.load(Ordering::Relaxed))
+        Nanos(self.held(kind).busy.load(Ordering::Relaxed))
     }
 
     /// Says that work of this kind has held the accelerator for `held`, with `minibatch` samples at once. Does not
     /// allocate, lock or block.
     pub fn record(&self, kind: Kind, minibatch: u32, held: Nanos) {
         let active = held.0 as f64 * self.0.physics.activity(kind, minibatch);
-        let meter = self.meter(kind);
-        meter.busy.fetch_add(held.0, Ordering::Relaxed);
+        let sums = self.held(kind);
+        sums.busy.fetch_add(held.0, Ordering::Relaxed);
         // Not more than `held`, so it fits.
-        meter.active.fetch_add(active as u64, Ordering::Relaxed);
+        sums.active.fetch_add(active as u64, Ordering::Relaxed);
     }
 
     /// Lets the sensors convert and the temperature move up to `now`; an earlier moment changes nothing. A board
@@ -191,10 +191,10 @@ impl Twin {
     /// What was recorded since the board was opened, in nanoseconds.
     fn totals(&self) -> Use {
         let share = |kind| {
-            let meter = self.meter(kind);
+            let sums = self.held(kind);
             Share {
-                busy: meter.busy.load(Ordering::Relaxed) as f64,
-                active: meter.active.load(Ordering::Relaxed) as f64,
+                busy: sums.busy.load(Ordering::Relaxed) as f64,
+                active: sums.active.load(Ordering::Relaxed) as f64,
             }
         };
         Use {
@@ -203,7 +203,7 @@ impl Twin {
         }
     }
 
-    fn meter(&self, kind: Kind) -> &Meter {
+    fn held(&self, kind: Kind) -> &Held {
         match kind {
             Kind::Inference => &self.0.inference,
             Kind::Training => &self.0.training,

@@ -10,15 +10,19 @@
 //! | [`Shape::MOBILENET`] | inference | 1.04 % | 3.1 % |
 //! | [`Shape::VIT`] | training | 1.11 % | 4.6 % |
 //!
-//! That data has one CPU setting (6 cores), so `h` is its constant term, and `s` is assumed.
+//! That data has one CPU setting (6 cores), so `h` is its constant term. `s` is chosen: 0.85 for inference, because
+//! in `tx2-flexibo/profile.csv` medians on one core and on four differ by less than 3 % and fits give 0.5 to 0.98;
+//! 0.6 for training, whose input pipeline uses more cores (assumed).
 //!
-//! **Power.** `base + core x cores + memory(z^2) + busy x (host(x) + gpu(y)) + sum over kinds of active x heat(y) / ratio`
-//! with `x, y, z` the CPU, GPU and memory clock over their highest, and `v(f) = 0.45 f + 0.55 f^3` for what switches
-//! at a rate. The last term is energy per piece (`0.45 + 0.55 y^2`, of which a quarter is memory traffic at a fixed
-//! voltage) times pieces per second. Levels fitted to `orin-agx-pagoda/profile.csv` (top mode; mobnet and resnet50,
-//! minibatch 1 to 64, without the bad resnet50 row at 32): `19.565 W + watts x activity`, mean error 1.9 %, largest
-//! 3.9 %. How power falls with the clocks is assumed, not fitted: that data has one mode. The tests in
-//! `tests/twin_fit.rs` compute these errors again.
+//! **Power.** `base + core x cores + memory(z^2) + busy x (host(x, cores) + gpu(y)) + active x heat(y) / ratio`, the
+//! last two for each kind of work, with `x, y, z` the CPU, GPU and memory clock over their highest. What switches at a
+//! rate draws `0.45 f + 0.55 f^3` of its most. Heat is energy per piece times pieces per second; three quarters of the
+//! energy are the GPU's and go with `0.45 + 0.55 y^2`, a quarter is memory traffic, which no clock makes cheaper.
+//! Levels fitted to `orin-agx-pagoda/profile.csv` (top mode; mobnet and resnet50, minibatch 1 to 64, without the bad
+//! resnet50 row at 32): `19.565 W + watts x activity`, mean error 1.9 %, largest 3.9 %. How power falls with the
+//! clocks is assumed, not fitted: that data has one mode.
+//!
+//! The tests in `tests/twin_fit.rs` compute these errors again.
 //!
 //! Floating point stays inside this module; what leaves it is whole thousandths or milliwatts, rounded up.
 
@@ -64,13 +68,18 @@ impl Shape {
         width: 1.0,
     };
 
+    /// Cores that the host's work keeps busy while it lasts, at least 1: Amdahl's speed-up. The same work on fewer
+    /// cores takes longer and draws less.
+    fn threads(&self, mode: &PowerMode) -> f64 {
+        1.0 / (self.serial + (1.0 - self.serial) / f64::from(mode.cores.max(1)))
+    }
+
     /// Milliseconds of one piece in `mode`.
     pub fn millis(&self, mode: &PowerMode) -> f64 {
-        let cores = self.serial + (1.0 - self.serial) / f64::from(mode.cores.max(1));
         let gpu = self.gpu / f64::from(mode.gpu.0.max(1));
         let memory = self.memory / f64::from(mode.emc.0.max(1));
         let device = (gpu.powf(self.blend) + memory.powf(self.blend)).powf(1.0 / self.blend);
-        self.host / f64::from(mode.cpu.0.max(1)) * cores + device / self.width
+        self.host / f64::from(mode.cpu.0.max(1)) / self.threads(mode) + device / self.width
     }
 }
 
@@ -115,10 +124,8 @@ pub struct PowerLaw {
     pub core: f64,
     /// Drawn by the memory at its highest clock.
     pub memory: f64,
-    /// Drawn by the host's threads at their highest clock while the accelerator is held.
+    /// Drawn by the host's work at the highest clock on all cores while the accelerator is held.
     pub host: f64,
-    /// How many threads those are.
-    pub host_threads: f64,
     /// Drawn by the GPU at its highest clock while it is held.
     pub gpu: f64,
     /// The part of a workload's heat that is memory traffic, 0 to 1.
@@ -252,8 +259,9 @@ impl Physics {
         let rate = |f: f64| law.linear * f + (1.0 - law.linear) * f.powi(3);
         let busy = used.inference.busy + used.training.busy;
 
-        let threads = law.host_threads.min(f64::from(mode.cores)) / law.host_threads;
-        let cpu = law.core * f64::from(mode.cores) + busy * law.host * threads * rate(x);
+        let host = |shape: &Shape, share: &Share| share.busy * shape.threads(mode) / shape.threads(top);
+        let host = host(&self.inference, &used.inference) + host(&self.training, &used.training);
+        let cpu = law.core * f64::from(mode.cores) + law.host * host * rate(x);
 
         // Work per second falls as the pieces get longer; energy per piece falls with the voltage.
         let work =
