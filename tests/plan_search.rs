@@ -228,7 +228,7 @@ fn a_workload_that_was_not_measured_is_named() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn no_feasible_candidate_is_better_than_the_plan(
