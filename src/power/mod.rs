@@ -2,4 +2,18 @@
 
 pub mod mode;
 
+#[cfg(feature = "std")]
+pub mod change;
+#[cfg(feature = "std")]
+pub mod meter;
+#[cfg(feature = "std")]
+pub mod space;
+
 pub use mode::PowerMode;
+
+#[cfg(feature = "std")]
+pub use change::{Applied, Change, ChangeError, Fault, Unrestored};
+#[cfg(feature = "std")]
+pub use meter::{Meter, MeterError, Reading};
+#[cfg(feature = "std")]
+pub use space::ModeSpace;

@@ -1,0 +1,67 @@
+//! A [`BoardError`] is what the board answered instead of a value.
+
+use super::Knob;
+use core::fmt;
+
+/// Why a board could not be read or written. Each carries the operating system's error number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BoardError {
+    /// Reading the knob failed.
+    Unreadable(Knob, i32),
+    /// Writing this value to the knob failed.
+    Refused(Knob, u32, i32),
+    /// The rails could not be read.
+    Rails(i32),
+    /// The temperature could not be read.
+    Temperature(i32),
+}
+
+impl BoardError {
+    /// `EINVAL`: the value is not one the knob takes.
+    pub const INVALID: i32 = libc::EINVAL;
+
+    /// The operating system's error number.
+    pub const fn errno(&self) -> i32 {
+        match *self {
+            BoardError::Unreadable(_, errno)
+            | BoardError::Refused(_, _, errno)
+            | BoardError::Rails(errno)
+            | BoardError::Temperature(errno) => errno,
+        }
+    }
+}
+
+impl fmt::Display for BoardError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let errno = self.errno();
+        match self {
+            BoardError::Unreadable(knob, _) => write!(f, "knob {knob} could not be read")?,
+            BoardError::Refused(knob, value, _) => write!(f, "knob {knob} did not take the value {value}")?,
+            BoardError::Rails(_) => f.write_str("the power rails could not be read")?,
+            BoardError::Temperature(_) => f.write_str("the temperature could not be read")?,
+        }
+        write!(f, ": {}", std::io::Error::from_raw_os_error(errno))?;
+        match errno {
+            libc::EINVAL => f.write_str("; choose a value of the knob's table"),
+            libc::EACCES | libc::EPERM | libc::EROFS => {
+                f.write_str("; this needs the right to write the board's files")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl core::error::Error for BoardError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_says_what_failed_where_and_what_to_do() {
+        let text = BoardError::Refused(Knob::Gpu, 7, libc::EINVAL).to_string();
+        assert!(text.starts_with("knob gpu did not take the value 7"), "{text}");
+        assert!(text.ends_with("choose a value of the knob's table"), "{text}");
+    }
+}

@@ -1,0 +1,86 @@
+//! [`Paced`] makes a real workload take the time it would take on the simulated board.
+
+use super::Twin;
+use crate::clock::{Clock, Monotonic, thread_time};
+use crate::profile::Kind;
+use crate::units::Nanos;
+use crate::workload::{Inference, Progress, Request, Training, WorkloadError};
+
+/// A real workload at the pace of a simulated board.
+///
+/// Runs the real piece, then holds the accelerator (sleeps) until `start + max(wall, used x ratio)`, where `used` is
+/// the processor time of the calling thread. Processor time, not wall time, is stretched: what other programs on the
+/// host take from the piece is then added once, not multiplied by the ratio. A workload that hands its work to other
+/// threads is therefore stretched too little; run the engine with one thread.
+///
+/// In the top mode the ratio is 1, so the host's own speed stands for the board's. A piece that had nothing to do
+/// ([`Progress::Dry`]) is neither held nor counted. Allocates and locks nothing.
+#[derive(Debug)]
+pub struct Paced<W> {
+    work: W,
+    twin: Twin,
+}
+
+impl<W> Paced<W> {
+    /// `work` at the pace of `twin`.
+    pub fn new(work: W, twin: Twin) -> Paced<W> {
+        Paced { work, twin }
+    }
+
+    /// The workload itself.
+    pub fn get_mut(&mut self) -> &mut W {
+        &mut self.work
+    }
+}
+
+/// A piece that is running.
+struct Running {
+    start: Nanos,
+    processor: Nanos,
+    ratio: u64,
+}
+
+impl Running {
+    fn begin(twin: &Twin, kind: Kind) -> Running {
+        // The mode at the start counts: a piece is never cut short by a change.
+        let ratio = twin.ratio(&twin.mode(), kind);
+        Running {
+            start: Monotonic.now(),
+            processor: thread_time(),
+            ratio,
+        }
+    }
+
+    /// Holds the accelerator until the piece has taken its time.
+    fn end(self, twin: &Twin, kind: Kind, minibatch: u32) {
+        let used = thread_time() - self.processor;
+        // Returns at once if the wall clock is there already.
+        Monotonic.sleep_until(self.start + used.scaled(self.ratio));
+        twin.record(kind, minibatch, Monotonic.now() - self.start);
+    }
+}
+
+impl<W: Inference> Inference for Paced<W> {
+    fn run(&mut self, requests: &[Request], answers: &mut [u64]) -> Result<(), WorkloadError> {
+        let running = Running::begin(&self.twin, Kind::Inference);
+        let outcome = self.work.run(requests, answers);
+        // A minibatch holds at most limits::MINIBATCH requests.
+        running.end(&self.twin, Kind::Inference, requests.len() as u32);
+        outcome
+    }
+}
+
+impl<W: Training> Training for Paced<W> {
+    fn pieces(&self) -> u16 {
+        self.work.pieces()
+    }
+
+    fn run_piece(&mut self, piece: u16) -> Result<Progress, WorkloadError> {
+        let running = Running::begin(&self.twin, Kind::Training);
+        let outcome = self.work.run_piece(piece);
+        if outcome != Ok(Progress::Dry) {
+            running.end(&self.twin, Kind::Training, 1);
+        }
+        outcome
+    }
+}

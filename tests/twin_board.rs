@@ -1,0 +1,174 @@
+//! The twin as a board: knobs, sensors, temperature, and the table of its modes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail by panicking"
+)]
+
+use fulcrum::board::{Board, BoardError, Knob};
+use fulcrum::power::{Change, Meter};
+use fulcrum::profile::Kind;
+use fulcrum::twin::{HostTime, Twin, TwinError};
+use fulcrum::units::{Milliwatts, Nanos};
+use proptest::prelude::*;
+
+fn twin(seed: u64) -> Twin {
+    Twin::by_hand("agx-orin", seed).unwrap()
+}
+
+/// Runs inference and training for `seconds` with these parts of the time, in steps of 43 ms.
+fn run(twin: &Twin, start: Nanos, seconds: u64, inference: u64, training: u64, meter: &mut Meter) -> Nanos {
+    let step = Nanos::from_millis(43);
+    let mut now = start;
+    while now < start + Nanos::from_secs(seconds) {
+        now += step;
+        twin.record(Kind::Inference, 1, step.scaled(inference));
+        twin.record(Kind::Training, 1, step.scaled(training));
+        twin.advance_to(now);
+        meter.sample(now, twin).unwrap();
+    }
+    now
+}
+
+#[test]
+fn an_unknown_board_is_refused_with_the_known_ones_named() {
+    let error = Twin::open("agx-banana", 1).unwrap_err();
+    assert_eq!(error, TwinError::Unknown("agx-banana".into()));
+    assert!(error.to_string().ends_with("choose one of: agx-orin"), "{error}");
+}
+
+#[test]
+fn the_board_says_that_it_is_simulated() {
+    assert_eq!(twin(1).facts().to_string(), "Jetson AGX Orin (simulated)");
+}
+
+#[test]
+fn only_values_of_the_tables_are_taken() {
+    let mut board = twin(1);
+    let found = board.mode();
+    for (knob, value) in [
+        (Knob::Cores, 0),
+        (Knob::Cores, 13),
+        (Knob::Cpu, 1_000_000),
+        (Knob::Gpu, 0),
+        (Knob::Emc, 1),
+    ] {
+        assert_eq!(
+            board.write(knob, value),
+            Err(BoardError::Refused(knob, value, 22))
+        );
+    }
+    assert_eq!(board.mode(), found);
+    board.write(Knob::Gpu, 612_000).unwrap();
+    assert_eq!(board.read(Knob::Gpu), Ok(612_000));
+}
+
+#[test]
+fn a_clone_is_another_handle_to_the_same_board() {
+    let mut one = twin(1);
+    let other = one.clone();
+    one.write(Knob::Cores, 4).unwrap();
+    other.record(Kind::Training, 1, Nanos(7));
+    assert_eq!((other.mode().cores, one.busy(Kind::Training)), (4, Nanos(7)));
+}
+
+#[test]
+fn equal_seeds_and_equal_use_give_equal_readings_and_other_seeds_do_not() {
+    let readings = |seed| -> Vec<_> {
+        let (twin, mut seen) = (twin(seed), Vec::new());
+        let mut meter = Meter::new(twin.facts());
+        let mut now = Nanos::ZERO;
+        for _ in 0..50 {
+            now = run(&twin, now, 1, 100, 500, &mut meter);
+            seen.push((twin.rails().unwrap(), twin.temperature().unwrap()));
+        }
+        seen
+    };
+    assert_eq!(readings(3), readings(3));
+    assert_ne!(readings(3), readings(4));
+}
+
+#[test]
+fn rails_show_whole_steps_and_the_same_conversion_for_430_ms() {
+    let twin = twin(1);
+    let idle = twin.rails().unwrap();
+    assert!(
+        idle.iter()
+            .all(|rail| rail.milliamperes % 20 == 0 && rail.millivolts % 8 == 0)
+    );
+    twin.record(Kind::Training, 1, Nanos::from_millis(429));
+    twin.advance_to(Nanos::from_millis(429));
+    assert_eq!(twin.rails().unwrap(), idle);
+    twin.advance_to(Nanos::from_millis(430));
+    assert_ne!(twin.rails().unwrap(), idle);
+}
+
+#[test]
+fn work_warms_the_board_and_rest_cools_it() {
+    let twin = twin(1);
+    let mut meter = Meter::new(twin.facts());
+    let cool = twin.temperature().unwrap();
+    let now = run(&twin, Nanos::ZERO, 600, 0, 1_000, &mut meter);
+    let warm = twin.temperature().unwrap();
+    run(&twin, now, 1_200, 0, 0, &mut meter);
+    let rested = twin.temperature().unwrap();
+    assert!(warm.0 > cool.0 + 20_000 && warm.0 < 80_000, "{cool} {warm}");
+    assert!((rested.0 - cool.0).abs() < 1_000, "{cool} {rested}");
+}
+
+#[test]
+fn the_ratio_is_one_in_the_top_mode_and_never_less() {
+    let twin = twin(1);
+    for kind in Kind::ALL {
+        assert_eq!(twin.ratio(&twin.space().top(), kind), 1_000);
+        assert!(twin.space().iter().all(|mode| twin.ratio(&mode, kind) >= 1_000));
+    }
+}
+
+#[test]
+fn the_table_has_every_mode_and_the_host_times_in_the_top_one() {
+    let twin = twin(1);
+    let host = |kind, minibatch, ms| HostTime {
+        workload: "net".into(),
+        kind,
+        minibatch,
+        time: Nanos::from_millis(ms),
+    };
+    let top = [
+        host(Kind::Inference, 1, 2),
+        host(Kind::Inference, 4, 5),
+        host(Kind::Training, 32, 25),
+    ];
+    let rows = twin.table(&top).unwrap();
+    assert_eq!(rows.len(), 3 * twin.space().len());
+    let at_top: Vec<Nanos> = rows
+        .iter()
+        .filter(|row| row.mode() == twin.space().top())
+        .map(|row| row.time())
+        .collect();
+    assert_eq!(at_top, top.map(|host| host.time));
+    assert!(twin.table(&[host(Kind::Inference, 0, 1)]).is_err());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+    #[test]
+    fn no_reading_exceeds_the_higher_of_the_two_rows(
+        index in 0_usize..15_312, seed: u64, inference in 0_u64..1_200, training in 0_u64..1_200,
+    ) {
+        let twin = twin(seed);
+        let mode = twin.space().at(index).unwrap();
+        Change::begin(&mut twin.clone()).unwrap().apply(mode).unwrap().keep();
+        let host = |kind| HostTime { workload: "net".into(), kind, minibatch: 1, time: Nanos(1_000) };
+        let rows = twin.table(&Kind::ALL.map(host)).unwrap();
+        let highest = rows.iter().filter(|row| row.mode() == mode).filter_map(|row| row.power()).max().unwrap();
+        let mut meter = Meter::new(twin.facts());
+        // The first reading is of the idle board in its top mode, before the change.
+        meter.sample(Nanos::ZERO, &twin).unwrap();
+        meter.reset();
+        run(&twin, Nanos::ZERO, 30, inference, training, &mut meter);
+        prop_assert!(meter.max().unwrap() <= highest, "{:?} over {highest}", meter.max());
+        prop_assert!(meter.mean().unwrap() > Milliwatts(7_000));
+    }
+}
