@@ -101,3 +101,46 @@ impl Drop for Binding {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::session::SessionOptions;
+    use super::super::{Library, OnnxError};
+    use super::*;
+
+    const STEP: &[u8] = include_bytes!("../../../tests/fixtures/tiny_step.onnx");
+
+    fn bind(in_place: bool) -> Result<Binding, OnnxError> {
+        let library = Library::open().unwrap_or_else(|error| panic!("{error}"));
+        let options = SessionOptions { optimise: false, profile: None };
+        let session = Arc::new(Session::new(&library, "step", STEP, options)?);
+        let mut made: Vec<(String, Arc<Tensor>)> = Vec::new();
+        let ports: Vec<_> = session.inputs.iter().chain(&session.outputs).cloned().collect();
+        Binding::new(&session, |name| {
+            let known = made.iter().find(|(known, _)| Some(known.as_str()) == name.strip_suffix("_out"));
+            if let (true, Some((_, tensor))) = (in_place, known) {
+                return Some(Arc::clone(tensor));
+            }
+            let port = ports.iter().find(|port| port.name == name)?;
+            let tensor = Tensor::new(&library, port.element, &port.dims).ok()?;
+            made.push((name.to_string(), Arc::clone(&tensor)));
+            Some(tensor)
+        })
+    }
+
+    #[test]
+    fn an_output_over_its_own_input_is_refused_because_it_would_train_wrongly() {
+        assert!(bind(false).is_ok());
+        let refused = bind(true).err().unwrap();
+        assert!(matches!(&refused, OnnxError::Aliased { output, input } if *output == format!("{input}_out")), "{refused}");
+    }
+
+    #[test]
+    fn memory_that_nobody_gives_is_an_error_that_names_the_tensor() {
+        let library = Library::open().unwrap_or_else(|error| panic!("{error}"));
+        let options = SessionOptions { optimise: false, profile: None };
+        let session = Arc::new(Session::new(&library, "step", STEP, options).unwrap());
+        let refused = Binding::new(&session, |_| None).err().unwrap();
+        assert!(matches!(&refused, OnnxError::NoTensor { name, .. } if name == "x"), "{refused}");
+    }
+}

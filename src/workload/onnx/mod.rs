@@ -23,16 +23,17 @@
 #[allow(unsafe_code, clippy::all, clippy::undocumented_unsafe_blocks, rustdoc::all)]
 mod bindings;
 mod binding;
-pub mod cut;
+mod cut;
 mod error;
 mod inference;
 mod library;
 pub mod model;
+mod node_times;
 mod session;
 mod tensor;
 mod training;
 
 pub use error::OnnxError;
-pub use inference::{InferenceConfig, OnnxInference};
+pub use inference::{Fill, InferenceConfig, OnnxInference, weight_names};
 pub use library::Library;
-pub use training::{OnnxTraining, Publish, TrainingConfig};
+pub use training::{Fetch, OnnxTraining, Publish, TrainingConfig};

@@ -1,6 +1,6 @@
 //! A [`Tensor`] is caller-owned memory that ONNX Runtime reads and writes in place.
 
-#![allow(unsafe_code)]
+#![allow(unsafe_code, non_upper_case_globals)]
 
 use super::bindings::*;
 use super::library::{Library, call};

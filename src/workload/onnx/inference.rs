@@ -1,0 +1,190 @@
+//! [`OnnxInference`]: a forward model whose weights are inputs, so that new ones go live between two pieces.
+
+use super::binding::Binding;
+use super::library::Library;
+use super::model::Weight;
+use super::session::{Port, Session, SessionOptions};
+use super::tensor::{Element, Tensor};
+use super::{OnnxError, model};
+use crate::limits;
+use crate::workload::{Inference, Request, WorkloadError, swap};
+use std::sync::Arc;
+
+/// Writes the input row of one request.
+pub type Fill = Box<dyn FnMut(&Request, &mut [f32]) -> Result<(), WorkloadError> + Send>;
+
+/// How a model serves a stream.
+pub struct InferenceConfig {
+    /// For messages, a file name for example.
+    pub name: String,
+    /// The largest minibatch; every size from 1 up is prepared and run once.
+    pub minibatch: usize,
+    /// Values of one request's input row.
+    pub row: usize,
+    /// Outputs of one request.
+    pub classes: usize,
+    /// Start values of the weights, by name; others than the model's are ignored.
+    pub weights: Vec<Weight>,
+    /// Writes the input row of one request.
+    pub fill: Fill,
+    /// Where new weights come from, in the order of [`weight_names`].
+    pub swap: Option<swap::Receiver>,
+}
+
+/// A forward model serving a stream. Its answer to a request is the index of the largest output.
+pub struct OnnxInference {
+    /// `[set][minibatch - 1]`: each size over each of the two sets of weights.
+    bindings: [Vec<Binding>; 2],
+    weights: [Vec<Arc<Tensor>>; 2],
+    x: Arc<Tensor>,
+    logits: Arc<Tensor>,
+    row: usize,
+    classes: usize,
+    live: usize,
+    version: u32,
+    fill: Fill,
+    swap: Option<swap::Receiver>,
+}
+
+/// Names of the model's weights: every input but `x`, in the model's order. Sets of new weights follow it.
+pub fn weight_names(what: &str, model: &[u8]) -> Result<Vec<String>, OnnxError> {
+    let (_, graph) = model::decode(what, model)?;
+    Ok(graph.input.into_iter().filter_map(|input| input.name).filter(|name| name != "x").collect())
+}
+
+impl OnnxInference {
+    /// Loads `model` (input `x` [N, ...], the weights, output `logits` [N, classes]), fills both sets of weights and runs
+    /// every minibatch size once over each, so that no later run has anything to set up.
+    pub fn new(library: &Library, model: &[u8], config: InferenceConfig) -> Result<OnnxInference, OnnxError> {
+        let InferenceConfig { name, minibatch, row, classes, weights: values, fill, swap } = config;
+        if minibatch == 0 || minibatch > limits::MINIBATCH {
+            return Err(OnnxError::Minibatch(minibatch));
+        }
+        let options = SessionOptions { optimise: true, profile: None };
+        let session = Arc::new(Session::new(library, &name, model, options)?);
+        let port = |found: Option<&Port>, tensor: &str, role| {
+            let missing = OnnxError::NoTensor { model: name.clone(), name: tensor.to_string(), role };
+            found.cloned().ok_or(missing)
+        };
+        let x_port = port(session.input("x"), "x", "input (a request's data)")?;
+        let out_port = port(session.output("logits"), "logits", "output")?;
+        let x_dims = expect_rows(&name, &x_port, row)?;
+        let out_dims = expect_rows(&name, &out_port, classes)?;
+        let x = Tensor::new(library, Element::F32, &with_minibatch(&x_dims, minibatch))?;
+        let logits = Tensor::new(library, Element::F32, &with_minibatch(&out_dims, minibatch))?;
+        let set = || -> Result<Vec<Arc<Tensor>>, OnnxError> {
+            let ports = session.inputs.iter().filter(|port| port.name != "x");
+            ports.map(|port| filled(library, &name, port, &values)).collect()
+        };
+        let weights = [set()?, set()?];
+        let names: Vec<&str> = session.inputs.iter().map(|port| port.name.as_str()).filter(|it| *it != "x").collect();
+        let bind = |set: &Vec<Arc<Tensor>>| -> Result<Vec<Binding>, OnnxError> {
+            (1..=minibatch)
+                .map(|size| {
+                    let (x, logits) = (x.prefix(&with_minibatch(&x_dims, size))?, logits.prefix(&with_minibatch(&out_dims, size))?);
+                    let mut binding = Binding::new(&session, |tensor| match tensor {
+                        "x" => Some(Arc::clone(&x)),
+                        "logits" => Some(Arc::clone(&logits)),
+                        other => names.iter().zip(set).find(|(name, _)| **name == other).map(|(_, it)| Arc::clone(it)),
+                    })?;
+                    binding.run()?;
+                    Ok(binding)
+                })
+                .collect()
+        };
+        let bindings = [bind(&weights[0])?, bind(&weights[1])?];
+        Ok(OnnxInference { bindings, weights, x, logits, row, classes, live: 0, version: 0, fill, swap })
+    }
+
+    /// The version of the weights in use: 0 for the start values, then what the trainer's end of the swap counted.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// Takes the newest weights into the idle set and exchanges the sets.
+    fn exchange(&mut self) {
+        let idle = 1 - self.live;
+        let Some((swap, set)) = self.swap.as_mut().zip(self.weights.get(idle)) else { return };
+        let taken = swap.take_with(|values| {
+            let mut rest = values;
+            for tensor in set {
+                let Some((part, others)) = rest.split_at_checked(tensor.f32().len()) else { return };
+                tensor.f32_mut().copy_from_slice(part);
+                rest = others;
+            }
+        });
+        if let Some(version) = taken {
+            self.live = idle;
+            self.version = version;
+        }
+    }
+}
+
+impl Inference for OnnxInference {
+    fn run(&mut self, requests: &[Request], answers: &mut [u64]) -> Result<(), WorkloadError> {
+        self.exchange();
+        let wrong = WorkloadError::Minibatch(requests.len() as u32);
+        for (request, row) in requests.iter().zip(self.x.f32_mut().chunks_exact_mut(self.row)) {
+            (self.fill)(request, row)?;
+        }
+        let bindings = self.bindings.get_mut(self.live).ok_or(wrong)?;
+        let binding = requests.len().checked_sub(1).and_then(|index| bindings.get_mut(index)).ok_or(wrong)?;
+        binding.run().map_err(|_| WorkloadError::Failed(ENGINE))?;
+        for (answer, logits) in answers.iter_mut().zip(self.logits.f32().chunks_exact(self.classes)) {
+            let largest = logits.iter().enumerate().max_by(|left, right| left.1.total_cmp(right.1));
+            *answer = largest.map_or(0, |(index, _)| index as u64);
+        }
+        Ok(())
+    }
+}
+
+/// Code of [`WorkloadError::Failed`] when ONNX Runtime refused a run.
+pub(super) const ENGINE: i32 = -1;
+
+/// Checks that `port` is float32 with `row` values behind an open or fixed first size; returns its sizes.
+fn expect_rows(model: &str, port: &Port, row: usize) -> Result<Vec<i64>, OnnxError> {
+    let mut behind = port.dims.get(1..).unwrap_or_default().iter();
+    let values = behind.try_fold(1_usize, |product, dim| product.checked_mul(usize::try_from(*dim).ok()?));
+    if port.element == Element::F32 && port.dims.len() >= 2 && values == Some(row) {
+        return Ok(port.dims.clone());
+    }
+    Err(OnnxError::WrongTensor {
+        model: model.to_string(),
+        name: port.name.clone(),
+        expected: format!("float32 [N, ...] with {row} values a row"),
+        found: port.describe(),
+    })
+}
+
+fn with_minibatch(dims: &[i64], minibatch: usize) -> Vec<i64> {
+    let mut dims = dims.to_vec();
+    if let Some(first) = dims.first_mut() {
+        *first = minibatch as i64;
+    }
+    dims
+}
+
+/// A tensor for the weight `port`, with its start value.
+pub(super) fn filled(
+    library: &Library,
+    model: &str,
+    port: &Port,
+    values: &[Weight],
+) -> Result<Arc<Tensor>, OnnxError> {
+    let weight = values.iter().find(|weight| weight.name == port.name).ok_or_else(|| OnnxError::NoTensor {
+        model: format!("the weights file for {model}"),
+        name: port.name.clone(),
+        role: "weight",
+    })?;
+    if port.element != Element::F32 || weight.dims != port.dims {
+        return Err(OnnxError::WrongTensor {
+            model: format!("the weights file for {model}"),
+            name: port.name.clone(),
+            expected: port.describe(),
+            found: format!("float32 {:?}", weight.dims),
+        });
+    }
+    let tensor = Tensor::new(library, Element::F32, &port.dims)?;
+    tensor.f32_mut().copy_from_slice(&weight.values);
+    Ok(tensor)
+}

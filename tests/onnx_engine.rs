@@ -1,0 +1,312 @@
+//! Inference and training on real ONNX Runtime, over the graphs of tests/fixtures.
+
+use fulcrum::units::Nanos;
+use fulcrum::workload::onnx::model::{Weight, decode_weights};
+use fulcrum::workload::onnx::{
+    InferenceConfig, Library, OnnxError, OnnxInference, OnnxTraining, Publish, TrainingConfig, weight_names,
+};
+use fulcrum::workload::{Inference, Progress, Request, Training, WorkloadError, swap};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+const INFER: &[u8] = include_bytes!("fixtures/tiny_infer.onnx");
+const STEP: &[u8] = include_bytes!("fixtures/tiny_step.onnx");
+const WEIGHTS: &[u8] = include_bytes!("fixtures/tiny_weights.onnx");
+const SHAPES_STEP: &[u8] = include_bytes!("fixtures/shapes_step.onnx");
+const SHAPES_WEIGHTS: &[u8] = include_bytes!("fixtures/shapes_weights.onnx");
+const ROW: usize = 64;
+const CLASSES: usize = 3;
+
+thread_local! {
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+#[allow(unsafe_code)]
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        CALLS.set(CALLS.get() + 1);
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        CALLS.set(CALLS.get() + 1);
+        // SAFETY: the caller keeps the contract of `dealloc`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn library() -> Library {
+    Library::open().unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn weights() -> Vec<Weight> {
+    decode_weights("tiny_weights.onnx", WEIGHTS).unwrap()
+}
+
+/// A picture that follows from the request's token.
+fn picture(token: u64, row: &mut [f32]) {
+    for (index, value) in row.iter_mut().enumerate() {
+        *value = ((token * 31 + index as u64 * 7) % 97) as f32 / 97.0;
+    }
+}
+
+fn inference(minibatch: usize, swap: Option<swap::Receiver>) -> InferenceConfig {
+    let fill = |request: &Request, row: &mut [f32]| {
+        picture(request.token, row);
+        Ok(())
+    };
+    let name = "tiny_infer.onnx".to_string();
+    InferenceConfig { name, minibatch, row: ROW, classes: CLASSES, weights: weights(), fill: Box::new(fill), swap }
+}
+
+/// Each class has its own stripe, so that there is something to learn.
+fn stripes(x: &mut [f32], y: &mut [i64]) {
+    let row = x.len() / y.len();
+    for (sample, (pixels, label)) in x.chunks_exact_mut(row).zip(y).enumerate() {
+        *label = (sample % CLASSES) as i64;
+        for (index, pixel) in pixels.iter_mut().enumerate() {
+            *pixel = if index * CLASSES / row == sample % CLASSES { 1.0 } else { 0.1 };
+        }
+    }
+}
+
+fn training(wanted_piece: Option<Nanos>, publish: Option<Publish>) -> TrainingConfig {
+    let fetch = |x: &mut [f32], y: &mut [i64]| {
+        stripes(x, y);
+        true
+    };
+    let name = "tiny_step.onnx".to_string();
+    TrainingConfig { name, weights: weights(), lr: 0.01, wanted_piece, fetch: Box::new(fetch), publish }
+}
+
+fn trainer(wanted_piece: Option<Nanos>) -> OnnxTraining {
+    OnnxTraining::new(&library(), STEP, training(wanted_piece, None)).unwrap()
+}
+
+fn step(training: &mut OnnxTraining) -> f32 {
+    for piece in 0..training.pieces() {
+        match training.run_piece(piece).unwrap() {
+            Progress::Ran => assert!(piece + 1 < training.pieces()),
+            Progress::Stepped { loss } => return loss,
+            Progress::Dry => panic!("there is data"),
+        }
+    }
+    panic!("the last piece ends the step")
+}
+
+fn answers(inference: &mut OnnxInference, tokens: &[u64]) -> Vec<u64> {
+    let requests: Vec<Request> = tokens.iter().map(|token| Request { token: *token, release: Nanos::ZERO }).collect();
+    let mut answers = vec![0; tokens.len()];
+    inference.run(&requests, &mut answers).unwrap();
+    answers
+}
+
+fn bits(training: &OnnxTraining, names: &[String]) -> Vec<u32> {
+    let mut all = names.to_vec();
+    all.extend(names.iter().flat_map(|name| [format!("m.{name}"), format!("v.{name}")]));
+    all.push("t".to_string());
+    all.iter().flat_map(|name| training.state(name).unwrap()).map(|value| value.to_bits()).collect()
+}
+
+#[test]
+fn every_minibatch_size_answers_as_single_requests_do() {
+    let mut inference = OnnxInference::new(&library(), INFER, inference(5, None)).unwrap();
+    let tokens: Vec<u64> = (0..5).collect();
+    let single: Vec<u64> = tokens.iter().map(|token| answers(&mut inference, &[*token])[0]).collect();
+    for size in 1..=5 {
+        assert_eq!(answers(&mut inference, &tokens[..size]), single[..size]);
+    }
+}
+
+#[test]
+fn a_minibatch_that_was_not_prepared_is_refused() {
+    let mut inference = OnnxInference::new(&library(), INFER, inference(2, None)).unwrap();
+    assert_eq!(inference.run(&[Request::default(); 3], &mut [0; 3]), Err(WorkloadError::Minibatch(3)));
+    assert_eq!(inference.run(&[], &mut []), Err(WorkloadError::Minibatch(0)));
+    let none = OnnxInference::new(&library(), INFER, self::inference(0, None)).err().unwrap();
+    assert_eq!(none, OnnxError::Minibatch(0));
+}
+
+#[test]
+fn the_loss_falls_and_the_state_is_finite() {
+    let mut training = trainer(None);
+    let first = step(&mut training);
+    let last = (0..200).map(|_| step(&mut training)).last().unwrap();
+    assert!(last < first / 2.0, "{first} to {last}");
+    assert_eq!(training.state("t"), Some(&[201.0_f32][..]));
+}
+
+#[test]
+fn a_cut_step_gives_the_same_bytes_as_the_whole_step() {
+    let names = weight_names("tiny_infer.onnx", INFER).unwrap();
+    let mut whole = trainer(None);
+    assert_eq!(whole.segments(), 1);
+    let whole_losses: Vec<u32> = (0..6).map(|_| step(&mut whole).to_bits()).collect();
+    let mut seen = Vec::new();
+    for share in [2, 5, 1_000_000] {
+        let mut cut = trainer(Some(Nanos(whole.step_length().0 / share)));
+        seen.push(cut.segments());
+        let losses: Vec<u32> = (0..6).map(|_| step(&mut cut).to_bits()).collect();
+        assert_eq!(losses, whole_losses);
+        assert_eq!(bits(&cut, &names), bits(&whole, &names), "{} segments", cut.segments());
+    }
+    assert!(seen.iter().all(|segments| *segments > 1) && seen[2] > seen[0], "{seen:?}");
+}
+
+#[test]
+fn the_demos_network_cut_finely_gives_the_same_bytes_too() {
+    let make = |wanted_piece| {
+        let fetch = |x: &mut [f32], y: &mut [i64]| {
+            stripes(x, y);
+            true
+        };
+        let weights = decode_weights("shapes_weights.onnx", SHAPES_WEIGHTS).unwrap();
+        let name = "shapes_step.onnx".to_string();
+        let config = TrainingConfig { name, weights, lr: 0.01, wanted_piece, fetch: Box::new(fetch), publish: None };
+        OnnxTraining::new(&library(), SHAPES_STEP, config).unwrap()
+    };
+    let (mut whole, mut cut) = (make(None), make(Some(Nanos::from_millis(1))));
+    assert!(cut.segments() > 3);
+    for _ in 0..2 {
+        assert_eq!(step(&mut whole).to_bits(), step(&mut cut).to_bits());
+    }
+    assert_eq!(bits(&whole, &["conv1.w".to_string()]), bits(&cut, &["conv1.w".to_string()]));
+}
+
+#[test]
+fn a_step_given_up_halfway_leaves_the_state_and_its_retry_gives_the_same_bytes() {
+    let names = weight_names("tiny_infer.onnx", INFER).unwrap();
+    let wanted = Some(Nanos(trainer(None).step_length().0 / 5));
+    let (mut straight, mut broken) = (trainer(wanted), trainer(wanted));
+    for _ in 0..3 {
+        step(&mut straight);
+        let before = bits(&broken, &names);
+        for given_up_after in 1..broken.pieces() {
+            for piece in 0..given_up_after {
+                broken.run_piece(piece).unwrap();
+            }
+            assert_eq!(bits(&broken, &names), before);
+        }
+        step(&mut broken);
+        assert_eq!(bits(&broken, &names), bits(&straight, &names));
+    }
+}
+
+#[test]
+fn a_piece_out_of_order_is_refused_and_the_step_starts_again() {
+    let mut training = trainer(Some(Nanos(trainer(None).step_length().0 / 5)));
+    assert_eq!(training.run_piece(1), Err(WorkloadError::Failed(-2)));
+    training.run_piece(0).unwrap();
+    assert_eq!(training.run_piece(2), Err(WorkloadError::Failed(-2)));
+    assert_eq!(training.run_piece(1), Err(WorkloadError::Failed(-2)), "the broken step does not go on");
+    assert_eq!(training.run_piece(u16::MAX), Err(WorkloadError::Failed(-2)));
+    step(&mut training);
+}
+
+#[test]
+fn a_loss_that_is_no_number_keeps_the_last_good_state() {
+    let names = weight_names("tiny_infer.onnx", INFER).unwrap();
+    let mut bad = false;
+    let mut config = training(None, None);
+    config.fetch = Box::new(move |x, y| {
+        stripes(x, y);
+        if std::mem::replace(&mut bad, true) {
+            x[0] = f32::NAN;
+        }
+        true
+    });
+    let mut training = OnnxTraining::new(&library(), STEP, config).unwrap();
+    step(&mut training);
+    let before = bits(&training, &names);
+    training.run_piece(0).unwrap();
+    assert_eq!(training.run_piece(1), Err(WorkloadError::NotANumber));
+    assert_eq!(bits(&training, &names), before);
+}
+
+#[test]
+fn without_data_training_waits() {
+    let mut config = training(None, None);
+    config.fetch = Box::new(|_, _| false);
+    let mut training = OnnxTraining::new(&library(), STEP, config).unwrap();
+    assert_eq!(training.run_piece(0), Ok(Progress::Dry));
+    assert_eq!(training.run_piece(1), Err(WorkloadError::Failed(-2)));
+}
+
+#[test]
+fn new_weights_go_live_between_two_runs() {
+    let names = weight_names("tiny_infer.onnx", INFER).unwrap();
+    let values = weights().iter().map(|weight| weight.values.len()).sum();
+    let (sender, receiver) = swap::channel(values);
+    let publish = Publish { sender, names: names.clone(), every: 2 };
+    let mut training = OnnxTraining::new(&library(), STEP, training(None, Some(publish))).unwrap();
+    let mut swapped = OnnxInference::new(&library(), INFER, inference(1, Some(receiver))).unwrap();
+    answers(&mut swapped, &[1]);
+    assert_eq!(swapped.version(), 0);
+    for version in 1..=3 {
+        step(&mut training);
+        step(&mut training);
+        answers(&mut swapped, &[1]);
+        assert_eq!(swapped.version(), version);
+    }
+    let mut config = inference(1, None);
+    config.weights = training.weights(&names);
+    let mut fresh = OnnxInference::new(&library(), INFER, config).unwrap();
+    for token in 0..50 {
+        assert_eq!(answers(&mut swapped, &[token]), answers(&mut fresh, &[token]));
+    }
+}
+
+#[test]
+fn after_registration_neither_inference_nor_training_allocates_in_rust() {
+    let before = CALLS.get();
+    drop(std::hint::black_box(Box::new(1)));
+    assert_eq!(CALLS.get() - before, 2, "the counter counts");
+    let names = weight_names("tiny_infer.onnx", INFER).unwrap();
+    let (sender, receiver) = swap::channel(weights().iter().map(|weight| weight.values.len()).sum());
+    let publish = Publish { sender, names, every: 1 };
+    let wanted = Some(Nanos(trainer(None).step_length().0 / 5));
+    let mut training = OnnxTraining::new(&library(), STEP, training(wanted, Some(publish))).unwrap();
+    let mut inference = OnnxInference::new(&library(), INFER, inference(3, Some(receiver))).unwrap();
+    let requests = [Request { token: 5, release: Nanos::ZERO }; 3];
+    let mut answers = [0; 3];
+    let before = CALLS.get();
+    for round in 0..20 {
+        step(&mut training);
+        inference.run(&requests[..1 + round % 3], &mut answers[..1 + round % 3]).unwrap();
+    }
+    assert_eq!(CALLS.get() - before, 0);
+    assert_eq!(inference.version(), 20);
+}
+
+fn refusal<T>(result: Result<T, OnnxError>) -> String {
+    result.err().map(|error| error.to_string()).unwrap()
+}
+
+#[test]
+fn what_does_not_fit_is_refused_by_the_tensors_name() {
+    let library = library();
+    let cases = [
+        (refusal(OnnxInference::new(&library, STEP, inference(1, None))), "`logits`"),
+        (refusal(OnnxInference::new(&library, &INFER[..100], inference(1, None))), "load tiny_infer.onnx"),
+        (refusal(OnnxInference::new(&library, INFER, InferenceConfig { row: 65, ..inference(1, None) })), "65 values a row"),
+        (refusal(OnnxInference::new(&library, INFER, InferenceConfig { classes: 4, ..inference(1, None) })), "`logits`"),
+        (refusal(OnnxInference::new(&library, INFER, InferenceConfig { weights: vec![], ..inference(1, None) })), "`conv1.w`"),
+        (refusal(OnnxTraining::new(&library, INFER, training(None, None))), "`y`"),
+        (refusal(OnnxTraining::new(&library, &STEP[..9_000], training(None, None))), "tiny_step.onnx is not a readable"),
+        (refusal(OnnxTraining::new(&library, b"", training(None, None))), "there is no graph"),
+    ];
+    for (message, expected) in cases {
+        assert!(message.contains(expected), "{message}");
+    }
+    let mut odd = weights();
+    odd[0].dims = vec![36];
+    let message = refusal(OnnxTraining::new(&library, STEP, TrainingConfig { weights: odd, ..training(None, None) }));
+    assert!(message.contains("`conv1.w`") && message.contains("[36]"), "{message}");
+}
