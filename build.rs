@@ -12,7 +12,8 @@ fn bindings() {
     println!("cargo:rerun-if-env-changed=ORT_INCLUDE_DIR");
     let folder = std::env::var("ORT_INCLUDE_DIR")
         .expect("feature `bindgen`: set ORT_INCLUDE_DIR to the folder that holds onnxruntime_c_api.h");
-    let out = std::path::Path::new(&std::env::var("OUT_DIR").expect("cargo sets OUT_DIR")).join("bindings.rs");
+    let out =
+        std::path::Path::new(&std::env::var("OUT_DIR").expect("cargo sets OUT_DIR")).join("bindings.rs");
     bindgen::Builder::default()
         .header(format!("{folder}/onnxruntime_c_api.h"))
         .allowlist_item("Ort.*|ONNX.*|ORT_API_VERSION")
@@ -26,5 +27,8 @@ fn bindings() {
         .expect("bindgen reads onnxruntime_c_api.h")
         .write_to_file(&out)
         .expect("OUT_DIR can be written");
-    println!("cargo:warning=wrote {}; put it under the notice in src/workload/onnx/bindings.rs", out.display());
+    println!(
+        "cargo:warning=wrote {}; put it under the notice in src/workload/onnx/bindings.rs",
+        out.display()
+    );
 }

@@ -18,7 +18,10 @@ const BATCH: u64 = 256;
 fn camera(period_us: u64) -> StreamSpec {
     StreamSpec {
         name: name("camera"),
-        arrival: Arrival::Periodic { period: Nanos::from_micros(period_us), jitter: Nanos::from_micros(100) },
+        arrival: Arrival::Periodic {
+            period: Nanos::from_micros(period_us),
+            jitter: Nanos::from_micros(100),
+        },
         deadline: Nanos::from_millis(200),
         minibatch: 1,
         cost: Nanos::from_micros(500),
@@ -26,7 +29,10 @@ fn camera(period_us: u64) -> StreamSpec {
 }
 
 fn quantile(sorted: &[u64], permyriad: usize) -> u64 {
-    sorted.get((sorted.len() * permyriad / 10_000).min(sorted.len().saturating_sub(1))).copied().unwrap_or(0)
+    sorted
+        .get((sorted.len() * permyriad / 10_000).min(sorted.len().saturating_sub(1)))
+        .copied()
+        .unwrap_or(0)
 }
 
 fn decisions(rounds: usize) {
@@ -39,12 +45,24 @@ fn decisions(rounds: usize) {
                 let _ = schedule.add_stream(camera(33_000 + 1_000 * stream));
             }
             let pieces = [Nanos::from_millis(2); 12].into_iter().collect();
-            let _ = schedule.add_job(JobSpec { name: name("learner"), pieces });
+            let _ = schedule.add_job(JobSpec {
+                name: name("learner"),
+                pieces,
+            });
             schedule.start(Nanos::ZERO);
             for stream in 0..streams as usize {
                 for token in 0..waiting.max(1) {
-                    let request = Request { token, release: Nanos::from_millis(10) };
-                    let _ = schedule.arrive(stream, Submission { request, at: request.release });
+                    let request = Request {
+                        token,
+                        release: Nanos::from_millis(10),
+                    };
+                    let _ = schedule.arrive(
+                        stream,
+                        Submission {
+                            request,
+                            at: request.release,
+                        },
+                    );
                 }
                 if waiting == 0 {
                     schedule.start_minibatch(stream, 1, &mut [Request::default()]);
@@ -54,13 +72,19 @@ fn decisions(rounds: usize) {
                 .map(|round| {
                     let start = Monotonic.now();
                     for step in 0..BATCH {
-                        black_box(schedule.decide(black_box(Nanos::from_millis(12) + Nanos(round as u64 + step))));
+                        black_box(
+                            schedule.decide(black_box(Nanos::from_millis(12) + Nanos(round as u64 + step))),
+                        );
                     }
                     (Monotonic.now() - start).0 / BATCH
                 })
                 .collect();
             times.sort_unstable();
-            println!("  {streams:7}   {waiting:7}   {:7}  {:7}", quantile(&times, 5_000), quantile(&times, 9_990));
+            println!(
+                "  {streams:7}   {waiting:7}   {:7}  {:7}",
+                quantile(&times, 5_000),
+                quantile(&times, 9_990)
+            );
         }
     }
 }
@@ -115,7 +139,12 @@ fn wakes(rounds: usize) -> Result<(), Box<dyn std::error::Error>> {
         Ok(())
     };
     let mut builder = Builder::new(Options::default());
-    let spec = StreamSpec { arrival: Arrival::Sporadic { period: Nanos::from_millis(1) }, ..camera(1_000) };
+    let spec = StreamSpec {
+        arrival: Arrival::Sporadic {
+            period: Nanos::from_millis(1),
+        },
+        ..camera(1_000)
+    };
     let (mut submitter, mut completions) = builder.stream(spec, Box::new(StreamCallback(work)))?;
     let _runtime = builder.start()?;
     let sleeper = Sleeper::start();
@@ -126,7 +155,10 @@ fn wakes(rounds: usize) -> Result<(), Box<dyn std::error::Error>> {
         std::thread::sleep(Duration::from_micros(300));
         started.store(0, SeqCst);
         let start = Monotonic.now();
-        submitter.submit(Request { token, release: start })?;
+        submitter.submit(Request {
+            token,
+            release: start,
+        })?;
         submits.push(await_nonzero(&started) - start.0);
         while completions.poll().is_some() {}
     }
@@ -136,14 +168,26 @@ fn wakes(rounds: usize) -> Result<(), Box<dyn std::error::Error>> {
     println!("              median      p99    p99.9");
     for (label, times) in [("submit", &submits), ("bare wake", &bare)] {
         let us = |permyriad| quantile(times, permyriad) as f64 / 1e3;
-        println!("  {label:9} {:8.1} {:8.1} {:8.1}", us(5_000), us(9_900), us(9_990));
+        println!(
+            "  {label:9} {:8.1} {:8.1} {:8.1}",
+            us(5_000),
+            us(9_900),
+            us(9_990)
+        );
     }
-    println!("  ratio     {:8.2}", quantile(&submits, 5_000) as f64 / quantile(&bare, 5_000).max(1) as f64);
+    println!(
+        "  ratio     {:8.2}",
+        quantile(&submits, 5_000) as f64 / quantile(&bare, 5_000).max(1) as f64
+    );
     Ok(())
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let scale = if std::env::args().any(|argument| argument == "--quick") { 1 } else { 10 };
+    let scale = if std::env::args().any(|argument| argument == "--quick") {
+        1
+    } else {
+        10
+    };
     decisions(1_000 * scale);
     wakes(300 * scale)
 }

@@ -62,13 +62,19 @@ const STEPS: u32 = 10_000;
 /// The worst-case latency of `demands[which]`, or `None` if there is none: overload, or `which` out of range.
 pub fn worst_case(rule: Rule, demands: &[Demand], which: usize, blocking: Blocking) -> Option<Nanos> {
     let subject = demands.get(which)?;
-    let assembly = subject.period.times(u64::from(subject.minibatch).saturating_sub(1));
+    let assembly = subject
+        .period
+        .times(u64::from(subject.minibatch).saturating_sub(1));
     let response = match rule {
         Rule::Queue => queue(demands, blocking)?,
         Rule::Border => busy_period(demands, blocking.piece, blocking.switch)?,
         Rule::Reserved => {
             let early = demands.iter().map(|demand| demand.jitter).max()?;
-            busy_period(demands, blocking.piece.min(blocking.late + early), blocking.switch)?
+            busy_period(
+                demands,
+                blocking.piece.min(blocking.late + early),
+                blocking.switch,
+            )?
         }
     };
     Some(assembly + subject.jitter + response)
@@ -76,7 +82,11 @@ pub fn worst_case(rule: Rule, demands: &[Demand], which: usize, blocking: Blocki
 
 /// Time between two minibatches of a stream.
 fn cycle(demand: &Demand) -> u64 {
-    demand.period.0.max(1).saturating_mul(u64::from(demand.minibatch.max(1)))
+    demand
+        .period
+        .0
+        .max(1)
+        .saturating_mul(u64::from(demand.minibatch.max(1)))
 }
 
 /// Least fixed point of `w = blocked + sum_j ceil((w + J_j) / cycle_j) (C_j + s)`, from below.
@@ -107,31 +117,53 @@ fn queue(demands: &[Demand], blocking: Blocking) -> Option<Nanos> {
         work += cost + (cost * u128::from(demand.jitter.0)).div_ceil(u128::from(cycle(demand)));
     }
     let idle = ONE.checked_sub(used).filter(|idle| *idle > 0)?;
-    u64::try_from(work.checked_mul(ONE)?.div_ceil(idle)).ok().map(Nanos)
+    u64::try_from(work.checked_mul(ONE)?.div_ceil(idle))
+        .ok()
+        .map(Nanos)
 }
 
 #[cfg(all(test, feature = "std"))]
 mod tests {
     use super::*;
 
-    const CAMERA: Demand =
-        Demand { period: Nanos(33_000_000), jitter: Nanos(500_000), minibatch: 1, cost: Nanos(5_000_000) };
-    const BLOCKING: Blocking = Blocking { piece: Nanos(8_000_000), late: Nanos(1_000_000), switch: Nanos(100_000) };
+    const CAMERA: Demand = Demand {
+        period: Nanos(33_000_000),
+        jitter: Nanos(500_000),
+        minibatch: 1,
+        cost: Nanos(5_000_000),
+    };
+    const BLOCKING: Blocking = Blocking {
+        piece: Nanos(8_000_000),
+        late: Nanos(1_000_000),
+        switch: Nanos(100_000),
+    };
 
     #[test]
     fn one_stream_waits_for_its_jitter_one_piece_one_switch_and_itself() {
-        assert_eq!(worst_case(Rule::Border, &[CAMERA], 0, BLOCKING), Some(Nanos(13_600_000)));
+        assert_eq!(
+            worst_case(Rule::Border, &[CAMERA], 0, BLOCKING),
+            Some(Nanos(13_600_000))
+        );
     }
 
     #[test]
     fn a_known_release_waits_only_for_overrun_and_jitter() {
-        assert_eq!(worst_case(Rule::Reserved, &[CAMERA], 0, BLOCKING), Some(Nanos(7_100_000)));
+        assert_eq!(
+            worst_case(Rule::Reserved, &[CAMERA], 0, BLOCKING),
+            Some(Nanos(7_100_000))
+        );
     }
 
     #[test]
     fn a_minibatch_waits_for_its_own_requests() {
-        let pairs = Demand { minibatch: 2, ..CAMERA };
-        assert_eq!(worst_case(Rule::Border, &[pairs], 0, BLOCKING), Some(Nanos(46_600_000)));
+        let pairs = Demand {
+            minibatch: 2,
+            ..CAMERA
+        };
+        assert_eq!(
+            worst_case(Rule::Border, &[pairs], 0, BLOCKING),
+            Some(Nanos(46_600_000))
+        );
     }
 
     #[test]
@@ -142,7 +174,10 @@ mod tests {
 
     #[test]
     fn overload_has_no_bound() {
-        let heavy = Demand { cost: Nanos(34_000_000), ..CAMERA };
+        let heavy = Demand {
+            cost: Nanos(34_000_000),
+            ..CAMERA
+        };
         for rule in [Rule::Queue, Rule::Border, Rule::Reserved] {
             assert_eq!(worst_case(rule, &[heavy], 0, BLOCKING), None, "{rule:?}");
             assert_eq!(worst_case(rule, &[], 0, BLOCKING), None, "{rule:?}");
@@ -151,8 +186,17 @@ mod tests {
 
     #[test]
     fn the_largest_numbers_neither_wrap_nor_panic() {
-        let all = Demand { period: Nanos::MAX, jitter: Nanos::MAX, minibatch: u32::MAX, cost: Nanos::MAX };
-        let blocking = Blocking { piece: Nanos::MAX, late: Nanos::MAX, switch: Nanos::MAX };
+        let all = Demand {
+            period: Nanos::MAX,
+            jitter: Nanos::MAX,
+            minibatch: u32::MAX,
+            cost: Nanos::MAX,
+        };
+        let blocking = Blocking {
+            piece: Nanos::MAX,
+            late: Nanos::MAX,
+            switch: Nanos::MAX,
+        };
         for rule in [Rule::Queue, Rule::Border, Rule::Reserved] {
             let _ = worst_case(rule, &[all; 8], 0, blocking);
         }

@@ -52,8 +52,10 @@ mod monotonic {
     impl Monotonic {
         /// Sleeps until `moment`, by an absolute timer; returns at once if it has passed.
         pub fn sleep_until(self, moment: Nanos) {
-            let wanted =
-                Timespec { tv_sec: (moment.0 / 1_000_000_000) as i64, tv_nsec: (moment.0 % 1_000_000_000) as i64 };
+            let wanted = Timespec {
+                tv_sec: (moment.0 / 1_000_000_000) as i64,
+                tv_nsec: (moment.0 % 1_000_000_000) as i64,
+            };
             while self.now() < moment {
                 // Interrupted by a signal: the timer is absolute, so the loop only asks again.
                 let _ = rustix::thread::clock_nanosleep_absolute(ClockId::Monotonic, &wanted);

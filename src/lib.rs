@@ -25,7 +25,7 @@
 //! ```
 //!
 //! Data moves down this list and a module uses only what stands above it; a test reads the sources and says so.
-//! `units`, `limits`, `clock`, `bound` and `trace` are below all of it. `twin` is a simulated board.
+//! `units`, `limits`, `clock`, `bound`, `file` and `trace` are below all of it. `twin` is a simulated board.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 
@@ -45,6 +45,8 @@ pub mod units;
 
 #[cfg(feature = "std")]
 pub mod ffi;
+#[cfg(feature = "std")]
+pub mod file;
 #[cfg(feature = "std")]
 pub mod plan;
 #[cfg(feature = "std")]

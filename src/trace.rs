@@ -65,4 +65,7 @@ pub enum Event {
     },
 }
 
-const _: () = assert!(core::mem::size_of::<Event>() <= 24, "an event is copied on the hot path");
+const _: () = assert!(
+    core::mem::size_of::<Event>() <= 24,
+    "an event is copied on the hot path"
+);

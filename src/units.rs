@@ -34,7 +34,11 @@ impl Nanos {
     /// The period of a rate in millihertz, rounded down, so that demand is never understated.
     /// A rate of zero has the period [`Nanos::MAX`].
     pub const fn period_of_millihertz(rate: u32) -> Nanos {
-        if rate == 0 { Nanos::MAX } else { Nanos(1_000_000_000_000 / rate as u64) }
+        if rate == 0 {
+            Nanos::MAX
+        } else {
+            Nanos(1_000_000_000_000 / rate as u64)
+        }
     }
 
     /// `self - other`, or zero where that would be negative.
@@ -50,7 +54,11 @@ impl Nanos {
     /// `self * permille / 1000`, rounded up; saturates.
     pub const fn scaled(self, permille: u64) -> Nanos {
         let wide = (self.0 as u128 * permille as u128).div_ceil(1_000);
-        if wide > u64::MAX as u128 { Nanos::MAX } else { Nanos(wide as u64) }
+        if wide > u64::MAX as u128 {
+            Nanos::MAX
+        } else {
+            Nanos(wide as u64)
+        }
     }
 
     /// Milliseconds for a person to read; never for a decision.
@@ -117,7 +125,11 @@ impl Milliwatts {
     /// Power of `mv` millivolts at `ma` milliamperes, rounded up, so that a budget is never overspent; saturates.
     pub const fn from_millivolts_milliamperes(mv: u32, ma: u32) -> Milliwatts {
         let wide = (mv as u64 * ma as u64).div_ceil(1_000);
-        Milliwatts(if wide > u32::MAX as u64 { u32::MAX } else { wide as u32 })
+        Milliwatts(if wide > u32::MAX as u64 {
+            u32::MAX
+        } else {
+            wide as u32
+        })
     }
 
     /// Watts for a person to read; never for a decision.

@@ -2,18 +2,18 @@
 
 #![allow(clippy::disallowed_types, reason = "a lock is what the check must find")]
 
+use fulcrum::clock::{Clock, Monotonic};
 use fulcrum::limits;
 use fulcrum::runtime::{Builder, Options};
 use fulcrum::schedule::{Arrival, JobSpec, Request, StreamSpec, name};
-use fulcrum::clock::{Clock, Monotonic};
 use fulcrum::units::Nanos;
 use fulcrum::workload::Progress;
 use fulcrum::workload::callback::{JobCallback, StreamCallback};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::os::unix::thread::JoinHandleExt;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 thread_local! {
@@ -45,7 +45,10 @@ static ALLOCATOR: Counting = Counting;
 fn camera() -> StreamSpec {
     StreamSpec {
         name: name("camera"),
-        arrival: Arrival::Periodic { period: Nanos::from_millis(2), jitter: Nanos::from_millis(1) },
+        arrival: Arrival::Periodic {
+            period: Nanos::from_millis(2),
+            jitter: Nanos::from_millis(1),
+        },
         deadline: Nanos::from_secs(1),
         minibatch: 1,
         cost: Nanos::from_micros(100),
@@ -53,11 +56,17 @@ fn camera() -> StreamSpec {
 }
 
 fn learner() -> JobSpec {
-    JobSpec { name: name("learner"), pieces: [Nanos::from_micros(100); 3].into_iter().collect() }
+    JobSpec {
+        name: name("learner"),
+        pieces: [Nanos::from_micros(100); 3].into_iter().collect(),
+    }
 }
 
 fn options() -> Options {
-    Options { start_unfit: true, ..Options::default() }
+    Options {
+        start_unfit: true,
+        ..Options::default()
+    }
 }
 
 #[test]
@@ -70,7 +79,11 @@ fn the_counter_counts() {
 #[test]
 fn after_start_the_dispatcher_thread_makes_no_allocation() {
     // Each callback runs on the dispatcher thread and notes that thread's count; the first note is the baseline.
-    let (first, last, runs) = (Arc::new(AtomicU64::new(u64::MAX)), Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let (first, last, runs) = (
+        Arc::new(AtomicU64::new(u64::MAX)),
+        Arc::new(AtomicU64::new(0)),
+        Arc::new(AtomicU64::new(0)),
+    );
     let note = {
         let (first, last, runs) = (Arc::clone(&first), Arc::clone(&last), Arc::clone(&runs));
         move || {
@@ -88,17 +101,28 @@ fn after_start_the_dispatcher_thread_makes_no_allocation() {
             Ok(())
         }
     };
-    let (mut submitter, mut completions) = builder.stream(camera(), Box::new(StreamCallback(answer))).unwrap();
+    let (mut submitter, mut completions) = builder
+        .stream(camera(), Box::new(StreamCallback(answer)))
+        .unwrap();
     let run = move |piece| {
         note();
-        Ok(if piece == 2 { Progress::Stepped { loss: 1.0 } } else { Progress::Ran })
+        Ok(if piece == 2 {
+            Progress::Stepped { loss: 1.0 }
+        } else {
+            Progress::Ran
+        })
     };
-    builder.job(learner(), Box::new(JobCallback { pieces: 3, run })).unwrap();
+    builder
+        .job(learner(), Box::new(JobCallback { pieces: 3, run }))
+        .unwrap();
     let mut runtime = builder.start().unwrap();
     let mut answered = 0;
     for token in 0..500 {
         // A full queue is one of the paths; nobody minds a request that comes back.
-        let _ = submitter.submit(Request { token, release: Monotonic.now() });
+        let _ = submitter.submit(Request {
+            token,
+            release: Monotonic.now(),
+        });
         if token % 50 == 0 {
             std::thread::sleep(Duration::from_millis(3));
         }
@@ -112,7 +136,11 @@ fn after_start_the_dispatcher_thread_makes_no_allocation() {
     }
     runtime.stop();
     assert!(answered > 0 && runs.load(SeqCst) > 300);
-    assert_eq!(last.load(SeqCst), first.load(SeqCst), "allocations on the dispatcher thread after its first piece");
+    assert_eq!(
+        last.load(SeqCst),
+        first.load(SeqCst),
+        "allocations on the dispatcher thread after its first piece"
+    );
 }
 
 static FREEZE: AtomicBool = AtomicBool::new(false);
@@ -129,7 +157,11 @@ extern "C" fn freeze(_: libc::c_int) {
 
 /// Stops the thread that uses the runtime from outside at a random instruction, again and again; says whether the
 /// dispatcher ever failed to go on with its training meanwhile. `lock` is one that the trainer and that thread share.
-fn a_frozen_thread_stops_the_dispatcher(rounds: u64, patience: Duration, lock: Option<Arc<Mutex<u64>>>) -> bool {
+fn a_frozen_thread_stops_the_dispatcher(
+    rounds: u64,
+    patience: Duration,
+    lock: Option<Arc<Mutex<u64>>>,
+) -> bool {
     let handler: extern "C" fn(libc::c_int) = freeze;
     // SAFETY: the handler uses atomics alone, which is allowed in a signal handler.
     #[allow(unsafe_code)]
@@ -142,26 +174,40 @@ fn a_frozen_thread_stops_the_dispatcher(rounds: u64, patience: Duration, lock: O
         answers.fill(7);
         Ok(())
     };
-    let (mut submitter, mut completions) = builder.stream(camera(), Box::new(StreamCallback(answer))).unwrap();
+    let (mut submitter, mut completions) = builder
+        .stream(camera(), Box::new(StreamCallback(answer)))
+        .unwrap();
     let (counter, their_lock) = (Arc::clone(&pieces), lock.clone());
     let run = move |piece| {
         if let Some(lock) = &their_lock {
             *lock.lock().unwrap() += 1;
         }
         counter.fetch_add(1, SeqCst);
-        Ok(if piece == 2 { Progress::Stepped { loss: 1.0 } } else { Progress::Ran })
+        Ok(if piece == 2 {
+            Progress::Stepped { loss: 1.0 }
+        } else {
+            Progress::Ran
+        })
     };
-    builder.job(learner(), Box::new(JobCallback { pieces: 3, run })).unwrap();
+    builder
+        .job(learner(), Box::new(JobCallback { pieces: 3, run }))
+        .unwrap();
     let mut runtime = builder.start().unwrap();
     let mut events = runtime.events().unwrap();
-    let (over, statistics) = (Arc::new(AtomicBool::new(false)), Arc::clone(runtime.stream(0).unwrap()));
+    let (over, statistics) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::clone(runtime.stream(0).unwrap()),
+    );
     let their_over = Arc::clone(&over);
     // Does all that a slower thread may do with the runtime: submits, polls, drains events, reads statistics.
     let slower = std::thread::spawn(move || {
         let mut token = 0;
         while !their_over.load(SeqCst) {
             token += 1;
-            let _ = submitter.submit(Request { token, release: Monotonic.now() });
+            let _ = submitter.submit(Request {
+                token,
+                release: Monotonic.now(),
+            });
             while completions.poll().is_some() {}
             while events.poll().is_some() {}
             let guard = lock.as_ref().map(|lock| lock.lock().unwrap());
@@ -201,6 +247,14 @@ fn a_frozen_thread_stops_the_dispatcher(rounds: u64, patience: Duration, lock: O
 
 #[test]
 fn the_dispatcher_goes_on_while_every_other_thread_is_frozen_and_the_check_finds_a_shared_lock() {
-    assert!(!a_frozen_thread_stops_the_dispatcher(300, Duration::from_secs(20), None));
-    assert!(a_frozen_thread_stops_the_dispatcher(100, Duration::from_millis(100), Some(Arc::default())));
+    assert!(!a_frozen_thread_stops_the_dispatcher(
+        300,
+        Duration::from_secs(20),
+        None
+    ));
+    assert!(a_frozen_thread_stops_the_dispatcher(
+        100,
+        Duration::from_millis(100),
+        Some(Arc::default())
+    ));
 }

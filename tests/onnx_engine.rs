@@ -63,7 +63,15 @@ fn inference(minibatch: usize, swap: Option<swap::Receiver>) -> InferenceConfig 
         Ok(())
     };
     let name = "tiny_infer.onnx".to_string();
-    InferenceConfig { name, minibatch, row: ROW, classes: CLASSES, weights: weights(), fill: Box::new(fill), swap }
+    InferenceConfig {
+        name,
+        minibatch,
+        row: ROW,
+        classes: CLASSES,
+        weights: weights(),
+        fill: Box::new(fill),
+        swap,
+    }
 }
 
 /// Each class has its own stripe, so that there is something to learn.
@@ -72,7 +80,11 @@ fn stripes(x: &mut [f32], y: &mut [i64]) {
     for (sample, (pixels, label)) in x.chunks_exact_mut(row).zip(y).enumerate() {
         *label = (sample % CLASSES) as i64;
         for (index, pixel) in pixels.iter_mut().enumerate() {
-            *pixel = if index * CLASSES / row == sample % CLASSES { 1.0 } else { 0.1 };
+            *pixel = if index * CLASSES / row == sample % CLASSES {
+                1.0
+            } else {
+                0.1
+            };
         }
     }
 }
@@ -83,7 +95,14 @@ fn training(wanted_piece: Option<Nanos>, publish: Option<Publish>) -> TrainingCo
         true
     };
     let name = "tiny_step.onnx".to_string();
-    TrainingConfig { name, weights: weights(), lr: 0.01, wanted_piece, fetch: Box::new(fetch), publish }
+    TrainingConfig {
+        name,
+        weights: weights(),
+        lr: 0.01,
+        wanted_piece,
+        fetch: Box::new(fetch),
+        publish,
+    }
 }
 
 fn trainer(wanted_piece: Option<Nanos>) -> OnnxTraining {
@@ -102,7 +121,13 @@ fn step(training: &mut OnnxTraining) -> f32 {
 }
 
 fn answers(inference: &mut OnnxInference, tokens: &[u64]) -> Vec<u64> {
-    let requests: Vec<Request> = tokens.iter().map(|token| Request { token: *token, release: Nanos::ZERO }).collect();
+    let requests: Vec<Request> = tokens
+        .iter()
+        .map(|token| Request {
+            token: *token,
+            release: Nanos::ZERO,
+        })
+        .collect();
     let mut answers = vec![0; tokens.len()];
     inference.run(&requests, &mut answers).unwrap();
     answers
@@ -110,16 +135,26 @@ fn answers(inference: &mut OnnxInference, tokens: &[u64]) -> Vec<u64> {
 
 fn bits(training: &OnnxTraining, names: &[String]) -> Vec<u32> {
     let mut all = names.to_vec();
-    all.extend(names.iter().flat_map(|name| [format!("m.{name}"), format!("v.{name}")]));
+    all.extend(
+        names
+            .iter()
+            .flat_map(|name| [format!("m.{name}"), format!("v.{name}")]),
+    );
     all.push("t".to_string());
-    all.iter().flat_map(|name| training.state(name).unwrap()).map(|value| value.to_bits()).collect()
+    all.iter()
+        .flat_map(|name| training.state(name).unwrap())
+        .map(|value| value.to_bits())
+        .collect()
 }
 
 #[test]
 fn every_minibatch_size_answers_as_single_requests_do() {
     let mut inference = OnnxInference::new(&library(), INFER, inference(5, None)).unwrap();
     let tokens: Vec<u64> = (0..5).collect();
-    let single: Vec<u64> = tokens.iter().map(|token| answers(&mut inference, &[*token])[0]).collect();
+    let single: Vec<u64> = tokens
+        .iter()
+        .map(|token| answers(&mut inference, &[*token])[0])
+        .collect();
     for size in 1..=5 {
         assert_eq!(answers(&mut inference, &tokens[..size]), single[..size]);
     }
@@ -128,9 +163,14 @@ fn every_minibatch_size_answers_as_single_requests_do() {
 #[test]
 fn a_minibatch_that_was_not_prepared_is_refused() {
     let mut inference = OnnxInference::new(&library(), INFER, inference(2, None)).unwrap();
-    assert_eq!(inference.run(&[Request::default(); 3], &mut [0; 3]), Err(WorkloadError::Minibatch(3)));
+    assert_eq!(
+        inference.run(&[Request::default(); 3], &mut [0; 3]),
+        Err(WorkloadError::Minibatch(3))
+    );
     assert_eq!(inference.run(&[], &mut []), Err(WorkloadError::Minibatch(0)));
-    let none = OnnxInference::new(&library(), INFER, self::inference(0, None)).err().unwrap();
+    let none = OnnxInference::new(&library(), INFER, self::inference(0, None))
+        .err()
+        .unwrap();
     assert_eq!(none, OnnxError::Minibatch(0));
 }
 
@@ -155,9 +195,17 @@ fn a_cut_step_gives_the_same_bytes_as_the_whole_step() {
         seen.push(cut.segments());
         let losses: Vec<u32> = (0..6).map(|_| step(&mut cut).to_bits()).collect();
         assert_eq!(losses, whole_losses);
-        assert_eq!(bits(&cut, &names), bits(&whole, &names), "{} segments", cut.segments());
+        assert_eq!(
+            bits(&cut, &names),
+            bits(&whole, &names),
+            "{} segments",
+            cut.segments()
+        );
     }
-    assert!(seen.iter().all(|segments| *segments > 1) && seen[2] > seen[0], "{seen:?}");
+    assert!(
+        seen.iter().all(|segments| *segments > 1) && seen[2] > seen[0],
+        "{seen:?}"
+    );
 }
 
 #[test]
@@ -169,7 +217,14 @@ fn the_demos_network_cut_finely_gives_the_same_bytes_too() {
         };
         let weights = decode_weights("shapes_weights.onnx", SHAPES_WEIGHTS).unwrap();
         let name = "shapes_step.onnx".to_string();
-        let config = TrainingConfig { name, weights, lr: 0.01, wanted_piece, fetch: Box::new(fetch), publish: None };
+        let config = TrainingConfig {
+            name,
+            weights,
+            lr: 0.01,
+            wanted_piece,
+            fetch: Box::new(fetch),
+            publish: None,
+        };
         OnnxTraining::new(&library(), SHAPES_STEP, config).unwrap()
     };
     let (mut whole, mut cut) = (make(None), make(Some(Nanos::from_millis(1))));
@@ -177,7 +232,10 @@ fn the_demos_network_cut_finely_gives_the_same_bytes_too() {
     for _ in 0..2 {
         assert_eq!(step(&mut whole).to_bits(), step(&mut cut).to_bits());
     }
-    assert_eq!(bits(&whole, &["conv1.w".to_string()]), bits(&cut, &["conv1.w".to_string()]));
+    assert_eq!(
+        bits(&whole, &["conv1.w".to_string()]),
+        bits(&cut, &["conv1.w".to_string()])
+    );
 }
 
 #[test]
@@ -205,7 +263,11 @@ fn a_piece_out_of_order_is_refused_and_the_step_starts_again() {
     assert_eq!(training.run_piece(1), Err(WorkloadError::Failed(-2)));
     training.run_piece(0).unwrap();
     assert_eq!(training.run_piece(2), Err(WorkloadError::Failed(-2)));
-    assert_eq!(training.run_piece(1), Err(WorkloadError::Failed(-2)), "the broken step does not go on");
+    assert_eq!(
+        training.run_piece(1),
+        Err(WorkloadError::Failed(-2)),
+        "the broken step does not go on"
+    );
     assert_eq!(training.run_piece(u16::MAX), Err(WorkloadError::Failed(-2)));
     step(&mut training);
 }
@@ -244,7 +306,11 @@ fn new_weights_go_live_between_two_runs() {
     let names = weight_names("tiny_infer.onnx", INFER).unwrap();
     let values = weights().iter().map(|weight| weight.values.len()).sum();
     let (sender, receiver) = swap::channel(values);
-    let publish = Publish { sender, names: names.clone(), every: 2 };
+    let publish = Publish {
+        sender,
+        names: names.clone(),
+        every: 2,
+    };
     let mut training = OnnxTraining::new(&library(), STEP, training(None, Some(publish))).unwrap();
     let mut swapped = OnnxInference::new(&library(), INFER, inference(1, Some(receiver))).unwrap();
     answers(&mut swapped, &[1]);
@@ -270,16 +336,25 @@ fn after_registration_neither_inference_nor_training_allocates_in_rust() {
     assert_eq!(CALLS.get() - before, 2, "the counter counts");
     let names = weight_names("tiny_infer.onnx", INFER).unwrap();
     let (sender, receiver) = swap::channel(weights().iter().map(|weight| weight.values.len()).sum());
-    let publish = Publish { sender, names, every: 1 };
+    let publish = Publish {
+        sender,
+        names,
+        every: 1,
+    };
     let wanted = Some(Nanos(trainer(None).step_length().0 / 5));
     let mut training = OnnxTraining::new(&library(), STEP, training(wanted, Some(publish))).unwrap();
     let mut inference = OnnxInference::new(&library(), INFER, inference(3, Some(receiver))).unwrap();
-    let requests = [Request { token: 5, release: Nanos::ZERO }; 3];
+    let requests = [Request {
+        token: 5,
+        release: Nanos::ZERO,
+    }; 3];
     let mut answers = [0; 3];
     let before = CALLS.get();
     for round in 0..20 {
         step(&mut training);
-        inference.run(&requests[..1 + round % 3], &mut answers[..1 + round % 3]).unwrap();
+        inference
+            .run(&requests[..1 + round % 3], &mut answers[..1 + round % 3])
+            .unwrap();
     }
     assert_eq!(CALLS.get() - before, 0);
     assert_eq!(inference.version(), 20);
@@ -293,20 +368,75 @@ fn refusal<T>(result: Result<T, OnnxError>) -> String {
 fn what_does_not_fit_is_refused_by_the_tensors_name() {
     let library = library();
     let cases = [
-        (refusal(OnnxInference::new(&library, STEP, inference(1, None))), "`logits`"),
-        (refusal(OnnxInference::new(&library, &INFER[..100], inference(1, None))), "load tiny_infer.onnx"),
-        (refusal(OnnxInference::new(&library, INFER, InferenceConfig { row: 65, ..inference(1, None) })), "65 values a row"),
-        (refusal(OnnxInference::new(&library, INFER, InferenceConfig { classes: 4, ..inference(1, None) })), "`logits`"),
-        (refusal(OnnxInference::new(&library, INFER, InferenceConfig { weights: vec![], ..inference(1, None) })), "`conv1.w`"),
-        (refusal(OnnxTraining::new(&library, INFER, training(None, None))), "`y`"),
-        (refusal(OnnxTraining::new(&library, &STEP[..9_000], training(None, None))), "tiny_step.onnx is not a readable"),
-        (refusal(OnnxTraining::new(&library, b"", training(None, None))), "there is no graph"),
+        (
+            refusal(OnnxInference::new(&library, STEP, inference(1, None))),
+            "`logits`",
+        ),
+        (
+            refusal(OnnxInference::new(&library, &INFER[..100], inference(1, None))),
+            "load tiny_infer.onnx",
+        ),
+        (
+            refusal(OnnxInference::new(
+                &library,
+                INFER,
+                InferenceConfig {
+                    row: 65,
+                    ..inference(1, None)
+                },
+            )),
+            "65 values a row",
+        ),
+        (
+            refusal(OnnxInference::new(
+                &library,
+                INFER,
+                InferenceConfig {
+                    classes: 4,
+                    ..inference(1, None)
+                },
+            )),
+            "`logits`",
+        ),
+        (
+            refusal(OnnxInference::new(
+                &library,
+                INFER,
+                InferenceConfig {
+                    weights: vec![],
+                    ..inference(1, None)
+                },
+            )),
+            "`conv1.w`",
+        ),
+        (
+            refusal(OnnxTraining::new(&library, INFER, training(None, None))),
+            "`y`",
+        ),
+        (
+            refusal(OnnxTraining::new(&library, &STEP[..9_000], training(None, None))),
+            "tiny_step.onnx is not a readable",
+        ),
+        (
+            refusal(OnnxTraining::new(&library, b"", training(None, None))),
+            "there is no graph",
+        ),
     ];
     for (message, expected) in cases {
         assert!(message.contains(expected), "{message}");
     }
     let mut odd = weights();
     odd[0].dims = vec![36];
-    let message = refusal(OnnxTraining::new(&library, STEP, TrainingConfig { weights: odd, ..training(None, None) }));
-    assert!(message.contains("`conv1.w`") && message.contains("[36]"), "{message}");
+    let message = refusal(OnnxTraining::new(
+        &library,
+        STEP,
+        TrainingConfig {
+            weights: odd,
+            ..training(None, None)
+        },
+    ));
+    assert!(
+        message.contains("`conv1.w`") && message.contains("[36]"),
+        "{message}"
+    );
 }

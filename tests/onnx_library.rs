@@ -14,9 +14,15 @@ fn a_missing_library_lists_what_was_tried_and_the_command_that_gets_it() {
             std::env::set_var("FULCRUM_ORT_LIB", path);
         }
         let error = Library::open().unwrap_err();
-        assert!(matches!(&error, OnnxError::Missing(tried) if tried.len() == 1), "{error:?}");
+        assert!(
+            matches!(&error, OnnxError::Missing(tried) if tried.len() == 1),
+            "{error:?}"
+        );
         let message = error.to_string();
-        assert!(message.contains("make onnxruntime") && message.contains(&path.display().to_string()), "{message}");
+        assert!(
+            message.contains("make onnxruntime") && message.contains(&path.display().to_string()),
+            "{message}"
+        );
     }
     std::fs::remove_file(&other).unwrap();
     // SAFETY: as above.

@@ -13,7 +13,9 @@ use std::time::Duration;
 fn stream(deadline: Nanos) -> StreamSpec {
     StreamSpec {
         name: name("camera"),
-        arrival: Arrival::Sporadic { period: Nanos::from_millis(10) },
+        arrival: Arrival::Sporadic {
+            period: Nanos::from_millis(10),
+        },
         deadline,
         minibatch: 1,
         cost: Nanos::from_millis(1),
@@ -21,7 +23,10 @@ fn stream(deadline: Nanos) -> StreamSpec {
 }
 
 fn job(pieces: usize, length: Nanos) -> JobSpec {
-    JobSpec { name: name("learner"), pieces: std::iter::repeat_n(length, pieces).collect() }
+    JobSpec {
+        name: name("learner"),
+        pieces: std::iter::repeat_n(length, pieces).collect(),
+    }
 }
 
 fn plus_one(requests: &[Request], answers: &mut [u64]) -> Result<(), WorkloadError> {
@@ -41,16 +46,27 @@ fn wait_for(completions: &mut Completions) -> Completion {
 }
 
 fn submit(submitter: &mut Submitter, token: u64) {
-    submitter.submit(Request { token, release: Monotonic.now() }).unwrap();
+    submitter
+        .submit(Request {
+            token,
+            release: Monotonic.now(),
+        })
+        .unwrap();
 }
 
 fn with_trainer(
     run: impl FnMut(u16) -> Result<Progress, WorkloadError> + Send + 'static,
 ) -> (Runtime, Submitter, Completions) {
     let mut builder = Builder::new(Options::default());
-    let ends =
-        builder.stream(stream(Nanos::from_secs(5)), Box::new(StreamCallback(plus_one))).unwrap();
-    builder.job(job(2, Nanos::from_millis(1)), Box::new(JobCallback { pieces: 2, run })).unwrap();
+    let ends = builder
+        .stream(stream(Nanos::from_secs(5)), Box::new(StreamCallback(plus_one)))
+        .unwrap();
+    builder
+        .job(
+            job(2, Nanos::from_millis(1)),
+            Box::new(JobCallback { pieces: 2, run }),
+        )
+        .unwrap();
     (builder.start().unwrap(), ends.0, ends.1)
 }
 
@@ -60,7 +76,10 @@ fn every_request_is_answered_once_and_in_order() {
     for token in 0..200 {
         submit(&mut submitter, token);
         let completion = wait_for(&mut completions);
-        assert_eq!((completion.request.token, completion.answer), (token, Ok(token + 1)));
+        assert_eq!(
+            (completion.request.token, completion.answer),
+            (token, Ok(token + 1))
+        );
         assert!(completion.request.release <= completion.start && completion.start <= completion.end);
     }
     assert_eq!(completions.poll(), None);
@@ -69,8 +88,11 @@ fn every_request_is_answered_once_and_in_order() {
 
 #[test]
 fn a_trainer_that_fails_panics_or_is_dry_stops_no_inference() {
-    let bad: [fn(u16) -> Result<Progress, WorkloadError>; 3] =
-        [|_| Err(WorkloadError::Failed(-1)), |_| panic!("the trainer of this test panics on purpose"), |_| Ok(Progress::Dry)];
+    let bad: [fn(u16) -> Result<Progress, WorkloadError>; 3] = [
+        |_| Err(WorkloadError::Failed(-1)),
+        |_| panic!("the trainer of this test panics on purpose"),
+        |_| Ok(Progress::Dry),
+    ];
     for run in bad {
         let (runtime, mut submitter, mut completions) = with_trainer(run);
         for token in 0..20 {
@@ -87,8 +109,9 @@ fn a_trainer_that_fails_panics_or_is_dry_stops_no_inference() {
 fn an_inference_that_fails_says_so_in_its_completion_and_in_the_counter() {
     let mut builder = Builder::new(Options::default());
     let work = |_: &[Request], _: &mut [u64]| Err(WorkloadError::NoData);
-    let (mut submitter, mut completions) =
-        builder.stream(stream(Nanos::from_secs(5)), Box::new(StreamCallback(work))).unwrap();
+    let (mut submitter, mut completions) = builder
+        .stream(stream(Nanos::from_secs(5)), Box::new(StreamCallback(work)))
+        .unwrap();
     let runtime = builder.start().unwrap();
     submit(&mut submitter, 3);
     assert_eq!(wait_for(&mut completions).answer, Err(WorkloadError::NoData));
@@ -97,23 +120,36 @@ fn an_inference_that_fails_says_so_in_its_completion_and_in_the_counter() {
 
 #[test]
 fn a_request_past_its_deadline_or_its_bound_is_counted_and_told() {
-    let mut builder = Builder::new(Options { start_unfit: true, ..Options::default() });
+    let mut builder = Builder::new(Options {
+        start_unfit: true,
+        ..Options::default()
+    });
     let slow = |requests: &[Request], answers: &mut [u64]| {
         std::thread::sleep(Duration::from_millis(20));
         plus_one(requests, answers)
     };
-    let (mut submitter, mut completions) =
-        builder.stream(stream(Nanos::from_millis(2)), Box::new(StreamCallback(slow))).unwrap();
+    let (mut submitter, mut completions) = builder
+        .stream(stream(Nanos::from_millis(2)), Box::new(StreamCallback(slow)))
+        .unwrap();
     let mut runtime = builder.start().unwrap();
     let mut events = runtime.events().unwrap();
     submit(&mut submitter, 1);
     wait_for(&mut completions);
     runtime.stop();
     let statistics = runtime.stream(0).unwrap();
-    assert_eq!((statistics.misses.get(), statistics.bound_violations.get()), (1, 1));
+    assert_eq!(
+        (statistics.misses.get(), statistics.bound_violations.get()),
+        (1, 1)
+    );
     let told: Vec<Event> = std::iter::from_fn(|| events.poll()).collect();
-    assert!(told.iter().any(|event| matches!(event, Event::Missed { stream: 0, .. })));
-    assert!(told.iter().any(|event| matches!(event, Event::BoundBroken { stream: 0, .. })));
+    assert!(
+        told.iter()
+            .any(|event| matches!(event, Event::Missed { stream: 0, .. }))
+    );
+    assert!(
+        told.iter()
+            .any(|event| matches!(event, Event::BoundBroken { stream: 0, .. }))
+    );
 }
 
 #[test]
@@ -127,11 +163,18 @@ fn a_full_queue_hands_the_request_back_and_loses_none() {
         }
         plus_one(requests, answers)
     };
-    let (mut submitter, mut completions) =
-        builder.stream(stream(Nanos::from_secs(60)), Box::new(StreamCallback(held))).unwrap();
+    let (mut submitter, mut completions) = builder
+        .stream(stream(Nanos::from_secs(60)), Box::new(StreamCallback(held)))
+        .unwrap();
     let _runtime = builder.start().unwrap();
     let mut taken = 0;
-    while submitter.submit(Request { token: taken, release: Monotonic.now() }).is_ok() {
+    while submitter
+        .submit(Request {
+            token: taken,
+            release: Monotonic.now(),
+        })
+        .is_ok()
+    {
         taken += 1;
     }
     assert!(taken >= limits::REQUESTS as u64);
@@ -144,26 +187,58 @@ fn a_full_queue_hands_the_request_back_and_loses_none() {
 #[test]
 fn what_does_not_fit_is_refused_before_anything_runs() {
     let mut builder = Builder::new(Options::default());
-    let _ends = builder.stream(stream(Nanos::from_millis(5)), Box::new(StreamCallback(plus_one))).unwrap();
+    let _ends = builder
+        .stream(stream(Nanos::from_millis(5)), Box::new(StreamCallback(plus_one)))
+        .unwrap();
     let run = |_| Ok(Progress::Stepped { loss: 0.0 });
-    builder.job(job(1, Nanos::from_millis(50)), Box::new(JobCallback { pieces: 1, run })).unwrap();
-    let Err(RuntimeError::Refused(Refusal::Late { stream: 0, largest_piece, .. })) = builder.start() else { panic!() };
-    assert!(largest_piece > Nanos::from_millis(2) && largest_piece < Nanos::from_millis(4), "{largest_piece}");
+    builder
+        .job(
+            job(1, Nanos::from_millis(50)),
+            Box::new(JobCallback { pieces: 1, run }),
+        )
+        .unwrap();
+    let Err(RuntimeError::Refused(Refusal::Late {
+        stream: 0,
+        largest_piece,
+        ..
+    })) = builder.start()
+    else {
+        panic!()
+    };
+    assert!(
+        largest_piece > Nanos::from_millis(2) && largest_piece < Nanos::from_millis(4),
+        "{largest_piece}"
+    );
 }
 
 #[test]
 fn a_job_whose_workload_has_other_pieces_than_announced_is_refused() {
     let mut builder = Builder::new(Options::default());
     let run = |_| Ok(Progress::Ran);
-    let refused = builder.job(job(3, Nanos::from_millis(1)), Box::new(JobCallback { pieces: 2, run }));
-    assert!(matches!(refused, Err(RuntimeError::Pieces { announced: 3, workload: 2 })));
+    let refused = builder.job(
+        job(3, Nanos::from_millis(1)),
+        Box::new(JobCallback { pieces: 2, run }),
+    );
+    assert!(matches!(
+        refused,
+        Err(RuntimeError::Pieces {
+            announced: 3,
+            workload: 2
+        })
+    ));
 }
 
 #[test]
 fn results_that_nobody_takes_are_counted_and_the_requests_answered_all_the_same() {
     let (mut runtime, mut submitter, _completions) = with_trainer(|_| Ok(Progress::Dry));
     for token in 0..400 {
-        while submitter.submit(Request { token, release: Monotonic.now() }).is_err() {
+        while submitter
+            .submit(Request {
+                token,
+                release: Monotonic.now(),
+            })
+            .is_err()
+        {
             std::thread::sleep(Duration::from_micros(100));
         }
     }
@@ -171,5 +246,8 @@ fn results_that_nobody_takes_are_counted_and_the_requests_answered_all_the_same(
         std::thread::sleep(Duration::from_millis(1));
     }
     runtime.stop();
-    assert_eq!(runtime.stream(0).unwrap().untaken.get(), 400 - 2 * limits::REQUESTS as u64);
+    assert_eq!(
+        runtime.stream(0).unwrap().untaken.get(),
+        400 - 2 * limits::REQUESTS as u64
+    );
 }

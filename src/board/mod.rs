@@ -31,7 +31,7 @@ pub trait Board {
     fn read(&self, knob: Knob) -> Result<u32, BoardError>;
 
     /// Sets `knob` to `value`: cores online, or kilohertz. A board may clamp, round or ignore a value and still
-    /// answer `Ok`; [`crate::power::Change`] reads back what it writes.
+    /// answer `Ok`; the change of a power mode reads back what it writes.
     fn write(&mut self, knob: Knob, value: u32) -> Result<(), BoardError>;
 
     /// The latest reading of each rail, in the order of [`Facts::rails`]; a rail that is off is left out.

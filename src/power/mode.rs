@@ -42,7 +42,11 @@ impl PowerMode {
 impl fmt::Display for PowerMode {
     /// `cores=4,cpu=1113600,gpu=408000,emc=2133000`, the form the command line takes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cores={},cpu={},gpu={},emc={}", self.cores, self.cpu.0, self.gpu.0, self.emc.0)
+        write!(
+            f,
+            "cores={},cpu={},gpu={},emc={}",
+            self.cores, self.cpu.0, self.gpu.0, self.emc.0
+        )
     }
 }
 

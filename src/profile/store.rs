@@ -5,6 +5,7 @@
 //! replaced whole or not at all: it is written beside its place, synced, and renamed.
 
 use super::row::{Kind, RawRow, Row, RowError};
+use crate::file;
 use crate::power::PowerMode;
 use crate::units::{Kilohertz, Milliwatts, Nanos};
 use core::fmt;
@@ -163,23 +164,11 @@ impl Profile {
         if self.board.contains([',', '"', '\n', '\r']) {
             return Err(at(Cause::Name(self.board.clone())));
         }
-        // Beside its place, because a rename does not cross file systems; with the process in its name, because two
-        // programs may store at once.
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.tmp", std::process::id()));
-        let beside = path.with_file_name(name);
-        let written = self
-            .write_new(&beside)
-            .and_then(|()| std::fs::rename(&beside, path));
-        written.map_err(|error| {
-            // What is left of the attempt; the error that is reported is the first one.
-            let _ = std::fs::remove_file(&beside);
-            at(Cause::Io(error))
-        })
+        file::replace([path], |_, out| self.write_to(out)).map_err(|(_, error)| at(Cause::Io(error)))
     }
 
-    fn write_new(&self, path: &Path) -> io::Result<()> {
-        let mut out = io::BufWriter::new(File::create(path)?);
+    /// Writes the profile's text.
+    pub fn write_to(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{}", COLUMNS.join(","))?;
         for row in &self.rows {
             let (mode, time) = (row.mode(), row.time().0);
@@ -202,9 +191,7 @@ impl Profile {
                 None => writeln!(out)?,
             }
         }
-        out.into_inner()
-            .map_err(io::IntoInnerError::into_error)?
-            .sync_all()
+        Ok(())
     }
 }
 

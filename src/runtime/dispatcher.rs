@@ -79,10 +79,20 @@ impl Dispatcher {
 
     fn take_in(&mut self) {
         for (index, side) in self.streams.iter_mut().enumerate() {
-            while self.schedule.streams().get(index).is_some_and(|stream| stream.has_room()) {
-                let Ok(submission) = side.submissions.pop() else { break };
-                if let Some(Arrival::Periodic { jitter, .. }) =
-                    self.schedule.streams().get(index).map(|stream| stream.spec().arrival)
+            while self
+                .schedule
+                .streams()
+                .get(index)
+                .is_some_and(|stream| stream.has_room())
+            {
+                let Ok(submission) = side.submissions.pop() else {
+                    break;
+                };
+                if let Some(Arrival::Periodic { jitter, .. }) = self
+                    .schedule
+                    .streams()
+                    .get(index)
+                    .map(|stream| stream.spec().arrival)
                     && submission.at.saturating_sub(submission.request.release) > jitter
                 {
                     side.statistics.off_schedule.add(1);
@@ -95,10 +105,19 @@ impl Dispatcher {
 
     fn run_minibatch(&mut self, index: usize, count: usize) {
         let count = self.schedule.start_minibatch(index, count, &mut self.requests);
-        let Some(deadline) = self.schedule.streams().get(index).map(|stream| stream.spec().deadline) else { return };
-        let (Some(side), Some(requests), Some(answers)) =
-            (self.streams.get_mut(index), self.requests.get(..count), self.answers.get_mut(..count))
+        let Some(deadline) = self
+            .schedule
+            .streams()
+            .get(index)
+            .map(|stream| stream.spec().deadline)
         else {
+            return;
+        };
+        let (Some(side), Some(requests), Some(answers)) = (
+            self.streams.get_mut(index),
+            self.requests.get(..count),
+            self.answers.get_mut(..count),
+        ) else {
             return;
         };
         let start = Monotonic.now();
@@ -107,22 +126,60 @@ impl Dispatcher {
         let end = Monotonic.now();
         side.statistics.busy.add((end - start).0);
         let stream = index as u8;
-        record(&mut self.events, &self.events_lost, Event::Minibatch { stream, count: count as u8, start, end });
+        record(
+            &mut self.events,
+            &self.events_lost,
+            Event::Minibatch {
+                stream,
+                count: count as u8,
+                start,
+                end,
+            },
+        );
         if outcome.is_err() {
             side.statistics.failed.add(count as u64);
-            record(&mut self.events, &self.events_lost, Event::Failed { index: stream, training: false, at: end });
+            record(
+                &mut self.events,
+                &self.events_lost,
+                Event::Failed {
+                    index: stream,
+                    training: false,
+                    at: end,
+                },
+            );
         }
         for (request, answer) in requests.iter().zip(answers.iter()) {
             let latency = end - request.release;
             let (kept, bounded) = side.statistics.answered(latency, deadline, side.bound);
             if !kept {
                 let late = latency - deadline;
-                record(&mut self.events, &self.events_lost, Event::Missed { stream, late, at: end });
+                record(
+                    &mut self.events,
+                    &self.events_lost,
+                    Event::Missed {
+                        stream,
+                        late,
+                        at: end,
+                    },
+                );
             }
             if !bounded {
-                record(&mut self.events, &self.events_lost, Event::BoundBroken { stream, latency, at: end });
+                record(
+                    &mut self.events,
+                    &self.events_lost,
+                    Event::BoundBroken {
+                        stream,
+                        latency,
+                        at: end,
+                    },
+                );
             }
-            let completion = Completion { request: *request, answer: outcome.map(|()| *answer), start, end };
+            let completion = Completion {
+                request: *request,
+                answer: outcome.map(|()| *answer),
+                start,
+                end,
+            };
             if side.completions.push(completion).is_err() {
                 side.statistics.untaken.add(1);
             }
@@ -130,8 +187,14 @@ impl Dispatcher {
     }
 
     fn run_piece(&mut self, index: usize, piece: u16) {
-        let announced = self.schedule.jobs().get(index).map_or(Nanos::ZERO, |job| job.next_length());
-        let Some(side) = self.jobs.get_mut(index) else { return };
+        let announced = self
+            .schedule
+            .jobs()
+            .get(index)
+            .map_or(Nanos::ZERO, |job| job.next_length());
+        let Some(side) = self.jobs.get_mut(index) else {
+            return;
+        };
         let start = Monotonic.now();
         let outcome = catch_unwind(AssertUnwindSafe(|| side.work.run_piece(piece)));
         let outcome = outcome.unwrap_or(Err(WorkloadError::Panicked));
@@ -142,7 +205,11 @@ impl Dispatcher {
             Ok(Progress::Ran) => Ended::Ran,
             Ok(Progress::Stepped { loss }) => {
                 statistics.stepped(loss);
-                record(&mut self.events, &self.events_lost, Event::Step { job, loss, at: end });
+                record(
+                    &mut self.events,
+                    &self.events_lost,
+                    Event::Step { job, loss, at: end },
+                );
                 Ended::Stepped
             }
             Ok(Progress::Dry) => {
@@ -151,7 +218,15 @@ impl Dispatcher {
             }
             Err(_) => {
                 statistics.failures.add(1);
-                record(&mut self.events, &self.events_lost, Event::Failed { index: job, training: true, at: end });
+                record(
+                    &mut self.events,
+                    &self.events_lost,
+                    Event::Failed {
+                        index: job,
+                        training: true,
+                        at: end,
+                    },
+                );
                 Ended::Failed
             }
         };
@@ -161,7 +236,16 @@ impl Dispatcher {
             statistics.piece.record(took);
             statistics.busy.add(took.0);
             statistics.overruns.add(u64::from(took > announced + self.late));
-            record(&mut self.events, &self.events_lost, Event::Piece { job, piece, start, end });
+            record(
+                &mut self.events,
+                &self.events_lost,
+                Event::Piece {
+                    job,
+                    piece,
+                    start,
+                    end,
+                },
+            );
         }
         self.schedule.end_piece(index, ended, end);
     }

@@ -1,5 +1,6 @@
 //! The [`Runtime`] owns one schedule, its workloads and the dispatcher thread that runs them.
 
+pub mod control;
 pub mod dispatcher;
 pub mod realtime;
 
@@ -10,8 +11,8 @@ use crate::clock::{Clock, Monotonic};
 use crate::limits;
 use crate::schedule::statistics::Counter;
 use crate::schedule::{
-    Full, JobSpec, JobStatistics, Policy, Refusal, Request, Schedule, ScheduleError, StreamSpec, StreamStatistics,
-    Submission,
+    Full, JobSpec, JobStatistics, Policy, Refusal, Request, Schedule, ScheduleError, StreamSpec,
+    StreamStatistics, Submission,
 };
 use crate::trace::Event;
 use crate::units::Nanos;
@@ -101,7 +102,10 @@ pub struct Submitter {
 impl Submitter {
     /// Hands `request` in and wakes the dispatcher. Neither blocks nor allocates; a full queue hands the request back.
     pub fn submit(&mut self, request: Request) -> Result<(), Full> {
-        let submission = Submission { request, at: Monotonic.now() };
+        let submission = Submission {
+            request,
+            at: Monotonic.now(),
+        };
         self.submissions.push(submission).map_err(|_| Full(submission))?;
         self.doorbell.ring();
         Ok(())
@@ -169,23 +173,47 @@ impl Builder {
         let (submit, submissions) = rtrb::RingBuffer::new(limits::REQUESTS);
         // Twice the queue: what waits and what has just been answered.
         let (completions, poll) = rtrb::RingBuffer::new(2 * limits::REQUESTS);
-        self.streams.push(StreamSide { work, submissions, completions, statistics: Arc::default(), bound: None });
-        Ok((Submitter { submissions: submit, doorbell: Arc::clone(&self.doorbell) }, Completions(poll)))
+        self.streams.push(StreamSide {
+            work,
+            submissions,
+            completions,
+            statistics: Arc::default(),
+            bound: None,
+        });
+        Ok((
+            Submitter {
+                submissions: submit,
+                doorbell: Arc::clone(&self.doorbell),
+            },
+            Completions(poll),
+        ))
     }
 
     /// Adds a training job; indices count from 0 in the order of adding.
     pub fn job(&mut self, spec: JobSpec, work: Box<dyn Training>) -> Result<(), RuntimeError> {
         if spec.pieces.len() != usize::from(work.pieces()) {
-            return Err(RuntimeError::Pieces { announced: spec.pieces.len(), workload: work.pieces() });
+            return Err(RuntimeError::Pieces {
+                announced: spec.pieces.len(),
+                workload: work.pieces(),
+            });
         }
         self.schedule.add_job(spec)?;
-        self.jobs.push(JobSide { work, statistics: Arc::default() });
+        self.jobs.push(JobSide {
+            work,
+            statistics: Arc::default(),
+        });
         Ok(())
     }
 
     /// Checks that everything fits, and starts the dispatcher thread.
     pub fn start(self) -> Result<Runtime, RuntimeError> {
-        let Builder { options, mut schedule, mut streams, jobs, doorbell } = self;
+        let Builder {
+            options,
+            mut schedule,
+            mut streams,
+            jobs,
+            doorbell,
+        } = self;
         schedule.start(Monotonic.now());
         let admission = schedule.would_fit();
         if let Err(refusal) = admission
@@ -204,7 +232,10 @@ impl Builder {
             bounds: streams.iter().map(|side| side.bound).collect(),
             streams: streams.iter().map(|side| Arc::clone(&side.statistics)).collect(),
             jobs: jobs.iter().map(|side| Arc::clone(&side.statistics)).collect(),
-            events: Some(Events { events: consumer, lost: Arc::clone(&events_lost) }),
+            events: Some(Events {
+                events: consumer,
+                lost: Arc::clone(&events_lost),
+            }),
             admission,
             warnings: Vec::new(),
             stop: Arc::clone(&stop),
@@ -232,7 +263,10 @@ impl Builder {
             their_ready.ring();
             dispatcher.run();
         };
-        let thread = std::thread::Builder::new().name("fulcrum".into()).spawn(body).map_err(RuntimeError::Thread)?;
+        let thread = std::thread::Builder::new()
+            .name("fulcrum".into())
+            .spawn(body)
+            .map_err(RuntimeError::Thread)?;
         while ready.rings() == 0 {
             ready.wait(0, Nanos::MAX);
         }

@@ -78,9 +78,15 @@ impl fmt::Display for Warning {
                 "no real-time priority (errno {errno}): other programs may delay the dispatcher; grant CAP_SYS_NICE or an \
                  rtprio limit"
             ),
-            Warning::Cpu(cpu, errno) => write!(f, "the dispatcher was not pinned to processor {cpu} (errno {errno})"),
+            Warning::Cpu(cpu, errno) => write!(
+                f,
+                "the dispatcher was not pinned to processor {cpu} (errno {errno})"
+            ),
             Warning::LockMemory(errno) => {
-                write!(f, "memory is not locked (errno {errno}): grant CAP_IPC_LOCK or raise the memlock limit")
+                write!(
+                    f,
+                    "memory is not locked (errno {errno}): grant CAP_IPC_LOCK or raise the memlock limit"
+                )
             }
         }
     }
@@ -127,7 +133,9 @@ fn prefault_stack() {
 /// # Errors
 /// The errno of the refusal; usually EPERM.
 pub fn set_fifo(priority: u8) -> Result<(), i32> {
-    let parameters = libc::sched_param { sched_priority: i32::from(priority) };
+    let parameters = libc::sched_param {
+        sched_priority: i32::from(priority),
+    };
     // SAFETY: `pthread_self` is the calling thread, which lives; `parameters` is a valid struct for the call's duration.
     let errno = unsafe {
         libc::pthread_setschedparam(
@@ -187,8 +195,19 @@ mod tests {
     #[test]
     fn a_refusal_is_a_warning_that_says_what_to_do() {
         let mut warnings = Vec::new();
-        Realtime { priority: Some(255), cpu: Some(usize::MAX), lock_memory: false }.apply(|warning| warnings.push(warning));
-        assert_eq!(warnings, [Warning::Cpu(usize::MAX, libc::EINVAL), Warning::Priority(libc::EINVAL)]);
+        Realtime {
+            priority: Some(255),
+            cpu: Some(usize::MAX),
+            lock_memory: false,
+        }
+        .apply(|warning| warnings.push(warning));
+        assert_eq!(
+            warnings,
+            [
+                Warning::Cpu(usize::MAX, libc::EINVAL),
+                Warning::Priority(libc::EINVAL)
+            ]
+        );
         assert!(warnings[1].to_string().contains("CAP_SYS_NICE"));
     }
 }

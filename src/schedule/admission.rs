@@ -73,14 +73,23 @@ impl Schedule {
             let bound = self.bound(index).ok_or(Refusal::Overload)?;
             if bound > deadline {
                 let largest_piece = self.largest_piece(index, deadline);
-                return Err(Refusal::Late { stream: index, bound, deadline, largest_piece });
+                return Err(Refusal::Late {
+                    stream: index,
+                    bound,
+                    deadline,
+                    largest_piece,
+                });
             }
         }
         if self.rule == Rule::Reserved {
             let gap = self.gap();
             for (index, job) in self.jobs.iter().enumerate() {
                 if job.longest_piece() + self.switch > gap {
-                    return Err(Refusal::Starved { job: index, piece: job.longest_piece(), gap });
+                    return Err(Refusal::Starved {
+                        job: index,
+                        piece: job.longest_piece(),
+                        gap,
+                    });
                 }
             }
         }
@@ -104,25 +113,37 @@ impl Schedule {
     /// for one sensor whose gaps hold a piece. With several sensors the gaps may be too short for ever; then blocking
     /// is preferred where every deadline allows it.
     fn choose_slack_rule(&self) -> Rule {
-        let sporadic = self.streams.iter().any(|stream| matches!(stream.spec().arrival, Arrival::Sporadic { .. }));
+        let sporadic = self
+            .streams
+            .iter()
+            .any(|stream| matches!(stream.spec().arrival, Arrival::Sporadic { .. }));
         if self.streams.is_empty() || self.jobs.is_empty() || sporadic {
             return Rule::Border;
         }
-        let longest = self.jobs.iter().map(Job::longest_piece).max().unwrap_or(Nanos::ZERO);
+        let longest = self
+            .jobs
+            .iter()
+            .map(Job::longest_piece)
+            .max()
+            .unwrap_or(Nanos::ZERO);
         if self.streams.len() == 1 && longest + self.switch <= self.gap() {
             return Rule::Reserved;
         }
         let demands = self.demands();
         let blocking = self.blocking();
         let allowed = self.streams.iter().enumerate().all(|(index, stream)| {
-            worst_case(Rule::Border, &demands, index, blocking).is_some_and(|bound| bound <= stream.spec().deadline)
+            worst_case(Rule::Border, &demands, index, blocking)
+                .is_some_and(|bound| bound <= stream.spec().deadline)
         });
         if allowed { Rule::Border } else { Rule::Reserved }
     }
 
     /// The time between the end of inference and the next release that is always free.
     fn gap(&self) -> Nanos {
-        let inference = self.streams.iter().fold(Nanos::ZERO, |sum, it| sum + it.spec().cost + self.switch);
+        let inference = self
+            .streams
+            .iter()
+            .fold(Nanos::ZERO, |sum, it| sum + it.spec().cost + self.switch);
         let gaps = self.streams.iter().map(|stream| {
             let arrival = &stream.spec().arrival;
             arrival.period().times(u64::from(stream.spec().minibatch)) - arrival.jitter().times(2) - inference
@@ -141,8 +162,16 @@ impl Schedule {
             Policy::Fcfs => longest.fold(Nanos::ZERO, |sum, piece| sum + piece),
             Policy::Fulcrum | Policy::Slack => longest.max().unwrap_or(Nanos::ZERO),
         };
-        let late = if self.jobs.is_empty() { Nanos::ZERO } else { self.late };
-        Blocking { piece, late, switch: self.switch }
+        let late = if self.jobs.is_empty() {
+            Nanos::ZERO
+        } else {
+            self.late
+        };
+        Blocking {
+            piece,
+            late,
+            switch: self.switch,
+        }
     }
 
     /// The longest announced piece with which the bound of `stream` is at most `deadline`, by bisection: the bound
@@ -150,20 +179,30 @@ impl Schedule {
     fn largest_piece(&self, stream: usize, deadline: Nanos) -> Nanos {
         let demands = self.demands();
         let fits = |piece: u64| {
-            let blocking = Blocking { piece: Nanos(piece) + self.late, ..self.blocking() };
+            let blocking = Blocking {
+                piece: Nanos(piece) + self.late,
+                ..self.blocking()
+            };
             worst_case(Rule::Border, &demands, stream, blocking).is_some_and(|bound| bound <= deadline)
         };
         let (mut low, mut high) = (0, deadline.0);
         while low < high {
             let middle = low + (high - low).div_ceil(2);
-            if fits(middle) { low = middle } else { high = middle - 1 }
+            if fits(middle) {
+                low = middle
+            } else {
+                high = middle - 1
+            }
         }
         Nanos(low)
     }
 
     /// `tau`: training minibatches of `job` that fit into a cycle beside the inference (policy `fulcrum`).
     pub(super) fn minibatches_per_cycle(&self, job: usize) -> u32 {
-        let step = self.jobs.get(job).map_or(Nanos::ZERO, |job| job.step_length() + self.late);
+        let step = self
+            .jobs
+            .get(job)
+            .map_or(Nanos::ZERO, |job| job.step_length() + self.late);
         if self.streams.is_empty() {
             return u32::MAX;
         }

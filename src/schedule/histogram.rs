@@ -21,7 +21,11 @@ pub struct Histogram {
 
 impl Default for Histogram {
     fn default() -> Histogram {
-        Histogram { counts: [const { AtomicU32::new(0) }; BUCKETS], total: AtomicU64::new(0), largest: AtomicU64::new(0) }
+        Histogram {
+            counts: [const { AtomicU32::new(0) }; BUCKETS],
+            total: AtomicU64::new(0),
+            largest: AtomicU64::new(0),
+        }
     }
 }
 
@@ -32,7 +36,8 @@ impl Histogram {
             count.store(count.load(Relaxed).saturating_add(1), Relaxed);
         }
         self.total.store(self.total.load(Relaxed) + 1, Relaxed);
-        self.largest.store(self.largest.load(Relaxed).max(time.0), Relaxed);
+        self.largest
+            .store(self.largest.load(Relaxed).max(time.0), Relaxed);
     }
 
     /// Times counted.
@@ -92,7 +97,10 @@ mod tests {
                 let index = bucket(value);
                 assert!(value <= end(index), "{value}");
                 assert!(index == 0 || value > end(index - 1), "{value}");
-                assert!(value < 1 << LOWEST_BITS || (end(index) - value) as f64 <= 0.01 * value as f64, "{value}");
+                assert!(
+                    value < 1 << LOWEST_BITS || (end(index) - value) as f64 <= 0.01 * value as f64,
+                    "{value}"
+                );
             }
             time *= 2;
         }
@@ -107,7 +115,10 @@ mod tests {
         for permyriad in [1_u32, 5_000, 9_900, 9_990, 10_000] {
             let truth = u64::from(permyriad) * 1_000;
             let told = histogram.quantile(permyriad).0;
-            assert!(told >= truth && told <= truth + truth / 100, "{permyriad}: {told} for {truth}");
+            assert!(
+                told >= truth && told <= truth + truth / 100,
+                "{permyriad}: {told} for {truth}"
+            );
         }
         assert_eq!(histogram.max(), Nanos(10_000_000));
     }

@@ -45,7 +45,12 @@ pub struct Job {
 
 impl Job {
     pub(super) fn new(spec: JobSpec) -> Job {
-        Job { spec, next: 0, ready_since: Nanos::ZERO, failures: 0 }
+        Job {
+            spec,
+            next: 0,
+            ready_since: Nanos::ZERO,
+            failures: 0,
+        }
     }
 
     /// What the job asked for.
@@ -60,7 +65,11 @@ impl Job {
 
     /// The announced length of the next piece.
     pub fn next_length(&self) -> Nanos {
-        self.spec.pieces.get(usize::from(self.next)).copied().unwrap_or(Nanos::ZERO)
+        self.spec
+            .pieces
+            .get(usize::from(self.next))
+            .copied()
+            .unwrap_or(Nanos::ZERO)
     }
 
     /// `q`: the longest announced piece.
@@ -70,7 +79,10 @@ impl Job {
 
     /// The sum of the announced pieces: one whole step.
     pub fn step_length(&self) -> Nanos {
-        self.spec.pieces.iter().fold(Nanos::ZERO, |sum, piece| sum + *piece)
+        self.spec
+            .pieces
+            .iter()
+            .fold(Nanos::ZERO, |sum, piece| sum + *piece)
     }
 
     /// Whether the job failed so often that it no longer runs.
@@ -79,13 +91,23 @@ impl Job {
     }
 
     pub(super) fn ready_since(&self) -> Nanos {
-        if self.parked() { Nanos::MAX } else { self.ready_since }
+        if self.parked() {
+            Nanos::MAX
+        } else {
+            self.ready_since
+        }
     }
 
     pub(super) fn end_piece(&mut self, ended: Ended, end: Nanos) {
         self.ready_since = end;
         match ended {
-            Ended::Ran => self.next = if usize::from(self.next) + 1 < self.spec.pieces.len() { self.next + 1 } else { 0 },
+            Ended::Ran => {
+                self.next = if usize::from(self.next) + 1 < self.spec.pieces.len() {
+                    self.next + 1
+                } else {
+                    0
+                }
+            }
             Ended::Stepped => self.next = 0,
             Ended::Dry => self.ready_since = end + PAUSE,
             Ended::Failed => {

@@ -84,10 +84,18 @@ impl fmt::Display for ScheduleError {
             ScheduleError::JobsFull => write!(f, "there are already {} training jobs", limits::JOBS),
             ScheduleError::Zero => f.write_str("period, deadline and cost of a stream must be above zero"),
             ScheduleError::Minibatch(size) => {
-                write!(f, "a minibatch of {size} requests is outside 1 to {}", limits::MINIBATCH)
+                write!(
+                    f,
+                    "a minibatch of {size} requests is outside 1 to {}",
+                    limits::MINIBATCH
+                )
             }
             ScheduleError::Pieces(count) => {
-                write!(f, "a step of {count} pieces is outside 1 to {}, or a piece has no length", limits::PIECES)
+                write!(
+                    f,
+                    "a step of {count} pieces is outside 1 to {}, or a piece has no length",
+                    limits::PIECES
+                )
             }
         }
     }
@@ -136,7 +144,9 @@ impl Schedule {
         if spec.minibatch == 0 || spec.minibatch as usize > limits::MINIBATCH {
             return Err(ScheduleError::Minibatch(spec.minibatch));
         }
-        self.streams.push(Stream::new(spec)).map_err(|_| ScheduleError::StreamsFull)?;
+        self.streams
+            .push(Stream::new(spec))
+            .map_err(|_| ScheduleError::StreamsFull)?;
         Ok(self.streams.len() - 1)
     }
 
@@ -146,7 +156,9 @@ impl Schedule {
         if pieces == 0 || spec.pieces.contains(&Nanos::ZERO) {
             return Err(ScheduleError::Pieces(pieces));
         }
-        self.jobs.push(Job::new(spec)).map_err(|_| ScheduleError::JobsFull)?;
+        self.jobs
+            .push(Job::new(spec))
+            .map_err(|_| ScheduleError::JobsFull)?;
         Ok(self.jobs.len() - 1)
     }
 
@@ -187,7 +199,9 @@ impl Schedule {
     /// Takes the `count` oldest requests of `stream` out of its queue, into `minibatch`; returns how many there were.
     pub fn start_minibatch(&mut self, stream: usize, count: usize, minibatch: &mut [Request]) -> usize {
         self.since_inference = 0;
-        self.streams.get_mut(stream).map_or(0, |stream| stream.take(count, minibatch))
+        self.streams
+            .get_mut(stream)
+            .map_or(0, |stream| stream.take(count, minibatch))
     }
 
     /// Notes that the piece that ran from `start` to `end` came to `ended`.

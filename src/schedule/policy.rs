@@ -54,7 +54,10 @@ impl core::error::Error for UnknownPolicy {}
 impl FromStr for Policy {
     type Err = UnknownPolicy;
     fn from_str(text: &str) -> Result<Policy, UnknownPolicy> {
-        Policy::ALL.into_iter().find(|policy| policy.name() == text).ok_or(UnknownPolicy)
+        Policy::ALL
+            .into_iter()
+            .find(|policy| policy.name() == text)
+            .ok_or(UnknownPolicy)
     }
 }
 
@@ -76,13 +79,19 @@ fn most_urgent(schedule: &Schedule, now: Nanos) -> Option<Action> {
         let count = stream.ready(now);
         (count > 0).then_some((stream.next_deadline(), index, count))
     });
-    ready.min().map(|(_, stream, count)| Action::Minibatch { stream, count })
+    ready
+        .min()
+        .map(|(_, stream, count)| Action::Minibatch { stream, count })
 }
 
 /// When something may become ready by the passing of time alone.
 fn next_event(schedule: &Schedule, now: Nanos) -> Nanos {
     let flushes = schedule.streams.iter().map(super::Stream::flush);
-    let jobs = schedule.jobs.iter().map(super::Job::ready_since).filter(|since| *since > now);
+    let jobs = schedule
+        .jobs
+        .iter()
+        .map(super::Job::ready_since)
+        .filter(|since| *since > now);
     flushes.chain(jobs).min().unwrap_or(Nanos::MAX)
 }
 
@@ -90,12 +99,20 @@ fn next_event(schedule: &Schedule, now: Nanos) -> Nanos {
 fn ready_jobs(schedule: &Schedule, now: Nanos) -> impl Iterator<Item = usize> {
     let after = schedule.last_job.saturating_add(1);
     let (first, second) = (after..schedule.jobs.len(), 0..after.min(schedule.jobs.len()));
-    let may_start = move |index: &usize| schedule.jobs.get(*index).is_some_and(|job| job.ready_since() <= now);
+    let may_start = move |index: &usize| {
+        schedule
+            .jobs
+            .get(*index)
+            .is_some_and(|job| job.ready_since() <= now)
+    };
     first.chain(second).filter(may_start)
 }
 
 fn piece(schedule: &Schedule, job: usize) -> Action {
-    Action::Piece { job, piece: schedule.jobs.get(job).map_or(0, super::Job::next_piece) }
+    Action::Piece {
+        job,
+        piece: schedule.jobs.get(job).map_or(0, super::Job::next_piece),
+    }
 }
 
 fn fcfs(schedule: &Schedule, now: Nanos) -> Action {
@@ -108,7 +125,12 @@ fn fcfs(schedule: &Schedule, now: Nanos) -> Action {
     minibatches
         .chain(pieces)
         .min_by_key(|(since, _)| *since)
-        .map_or_else(|| Action::Idle { until: next_event(schedule, now) }, |(_, action)| action)
+        .map_or_else(
+            || Action::Idle {
+                until: next_event(schedule, now),
+            },
+            |(_, action)| action,
+        )
 }
 
 fn fulcrum(schedule: &Schedule, now: Nanos) -> Action {
@@ -116,10 +138,14 @@ fn fulcrum(schedule: &Schedule, now: Nanos) -> Action {
         return minibatch;
     }
     match ready_jobs(schedule, now).next() {
-        Some(job) if mid_step(schedule, job) || schedule.since_inference < schedule.minibatches_per_cycle(job) => {
+        Some(job)
+            if mid_step(schedule, job) || schedule.since_inference < schedule.minibatches_per_cycle(job) =>
+        {
             piece(schedule, job)
         }
-        _ => Action::Idle { until: next_event(schedule, now) },
+        _ => Action::Idle {
+            until: next_event(schedule, now),
+        },
     }
 }
 
@@ -134,7 +160,9 @@ fn slack(schedule: &Schedule, now: Nanos) -> Action {
     if schedule.rule() != Rule::Reserved {
         return match ready_jobs(schedule, now).next() {
             Some(job) => piece(schedule, job),
-            None => Action::Idle { until: next_event(schedule, now) },
+            None => Action::Idle {
+                until: next_event(schedule, now),
+            },
         };
     }
     let mut until = next_event(schedule, now);
@@ -152,7 +180,10 @@ fn slack(schedule: &Schedule, now: Nanos) -> Action {
         }
     }
     let fits = |job: &usize| {
-        schedule.jobs.get(*job).is_some_and(|job| now + schedule.switch + job.next_length() <= free_until)
+        schedule
+            .jobs
+            .get(*job)
+            .is_some_and(|job| now + schedule.switch + job.next_length() <= free_until)
     };
     match ready_jobs(schedule, now).find(fits) {
         Some(job) => piece(schedule, job),

@@ -31,7 +31,12 @@ pub struct Full(pub Submission);
 
 impl fmt::Display for Full {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} requests wait already; request {} was not taken", limits::REQUESTS, self.0.request.token)
+        write!(
+            f,
+            "{} requests wait already; request {} was not taken",
+            limits::REQUESTS,
+            self.0.request.token
+        )
     }
 }
 
@@ -96,7 +101,11 @@ pub struct Stream {
 
 impl Stream {
     pub(super) fn new(spec: StreamSpec) -> Stream {
-        Stream { spec, waiting: Deque::new(), last_release: None }
+        Stream {
+            spec,
+            waiting: Deque::new(),
+            last_release: None,
+        }
     }
 
     /// What the stream asked for.
@@ -132,7 +141,9 @@ impl Stream {
     pub(super) fn take(&mut self, count: usize, minibatch: &mut [Request]) -> usize {
         let mut taken = 0;
         for place in minibatch.iter_mut().take(count) {
-            let Some(submission) = self.waiting.pop_front() else { break };
+            let Some(submission) = self.waiting.pop_front() else {
+                break;
+            };
             *place = submission.request;
             taken += 1;
         }
@@ -156,7 +167,9 @@ impl Stream {
         let arrival = &self.spec.arrival;
         self.waiting.front().map_or(Nanos::MAX, |oldest| {
             oldest.request.release
-                + arrival.period().times(u64::from(self.spec.minibatch).saturating_sub(1))
+                + arrival
+                    .period()
+                    .times(u64::from(self.spec.minibatch).saturating_sub(1))
                 + arrival.jitter()
         })
     }
@@ -169,15 +182,21 @@ impl Stream {
 
     /// Latest completion of the oldest request.
     pub(super) fn next_deadline(&self) -> Nanos {
-        self.waiting.front().map_or(Nanos::MAX, |oldest| oldest.request.release + self.spec.deadline)
+        self.waiting
+            .front()
+            .map_or(Nanos::MAX, |oldest| oldest.request.release + self.spec.deadline)
     }
 
     /// The time window in which the next minibatch is expected to become ready: nothing else should run from the first
     /// moment until it came, or until the second has passed. `None` where releases are not known.
     pub(super) fn expected(&self, now: Nanos) -> Option<(Nanos, Nanos)> {
-        let Arrival::Periodic { period, jitter } = self.spec.arrival else { return None };
+        let Arrival::Periodic { period, jitter } = self.spec.arrival else {
+            return None;
+        };
         let last = self.last_release?;
-        let missing = u64::from(self.spec.minibatch).saturating_sub(self.waiting.len() as u64).max(1);
+        let missing = u64::from(self.spec.minibatch)
+            .saturating_sub(self.waiting.len() as u64)
+            .max(1);
         let mut place = last + period.times(missing);
         if place + jitter < now {
             // Releases were skipped: go on in the same phase.

@@ -9,7 +9,10 @@ const MS: u64 = 1_000_000;
 fn camera(period_ms: u64, cost_ms: u64, minibatch: u32) -> StreamSpec {
     StreamSpec {
         name: name("camera"),
-        arrival: Arrival::Periodic { period: Nanos(period_ms * MS), jitter: Nanos::ZERO },
+        arrival: Arrival::Periodic {
+            period: Nanos(period_ms * MS),
+            jitter: Nanos::ZERO,
+        },
         deadline: Nanos(period_ms * MS),
         minibatch,
         cost: Nanos(cost_ms * MS),
@@ -17,11 +20,20 @@ fn camera(period_ms: u64, cost_ms: u64, minibatch: u32) -> StreamSpec {
 }
 
 fn training(pieces_ms: &[u64]) -> JobSpec {
-    JobSpec { name: name("learn"), pieces: pieces_ms.iter().map(|ms| Nanos(ms * MS)).collect() }
+    JobSpec {
+        name: name("learn"),
+        pieces: pieces_ms.iter().map(|ms| Nanos(ms * MS)).collect(),
+    }
 }
 
 fn request(token: u64, at_ms: u64) -> Submission {
-    Submission { request: Request { token, release: Nanos(at_ms * MS) }, at: Nanos(at_ms * MS) }
+    Submission {
+        request: Request {
+            token,
+            release: Nanos(at_ms * MS),
+        },
+        at: Nanos(at_ms * MS),
+    }
 }
 
 fn schedule(policy: Policy, streams: &[StreamSpec], jobs: &[JobSpec]) -> Schedule {
@@ -40,17 +52,36 @@ fn schedule(policy: Policy, streams: &[StreamSpec], jobs: &[JobSpec]) -> Schedul
 fn slack_starts_a_piece_only_if_it_ends_before_the_next_release() {
     let mut schedule = schedule(Policy::Slack, &[camera(30, 5, 1)], &[training(&[10, 10])]);
     schedule.arrive(0, request(1, 0)).unwrap();
-    assert_eq!(schedule.decide(Nanos(0)), Action::Minibatch { stream: 0, count: 1 });
+    assert_eq!(
+        schedule.decide(Nanos(0)),
+        Action::Minibatch { stream: 0, count: 1 }
+    );
     assert_eq!(schedule.start_minibatch(0, 1, &mut [Request::default()]), 1);
-    assert_eq!(schedule.decide(Nanos(20 * MS)), Action::Piece { job: 0, piece: 0 });
-    assert_eq!(schedule.decide(Nanos(20 * MS + 1)), Action::Idle { until: Nanos(30 * MS + 1) });
+    assert_eq!(
+        schedule.decide(Nanos(20 * MS)),
+        Action::Piece { job: 0, piece: 0 }
+    );
+    assert_eq!(
+        schedule.decide(Nanos(20 * MS + 1)),
+        Action::Idle {
+            until: Nanos(30 * MS + 1)
+        }
+    );
 }
 
 #[test]
 fn slack_waits_for_a_sensors_first_release_but_not_for_ever() {
     let schedule = schedule(Policy::Slack, &[camera(30, 5, 1)], &[training(&[10])]);
-    assert_eq!(schedule.decide(Nanos(0)), Action::Idle { until: Nanos(240 * MS) });
-    assert_eq!(schedule.decide(Nanos(240 * MS)), Action::Piece { job: 0, piece: 0 });
+    assert_eq!(
+        schedule.decide(Nanos(0)),
+        Action::Idle {
+            until: Nanos(240 * MS)
+        }
+    );
+    assert_eq!(
+        schedule.decide(Nanos(240 * MS)),
+        Action::Piece { job: 0, piece: 0 }
+    );
 }
 
 #[test]
@@ -58,17 +89,32 @@ fn slack_keeps_the_phase_of_a_sensor_that_skips_releases() {
     let mut schedule = schedule(Policy::Slack, &[camera(30, 5, 1)], &[training(&[10])]);
     schedule.arrive(0, request(1, 0)).unwrap();
     schedule.start_minibatch(0, 1, &mut [Request::default()]);
-    assert_eq!(schedule.decide(Nanos(79 * MS)), Action::Piece { job: 0, piece: 0 });
-    assert_eq!(schedule.decide(Nanos(81 * MS)), Action::Idle { until: Nanos(90 * MS + 1) });
+    assert_eq!(
+        schedule.decide(Nanos(79 * MS)),
+        Action::Piece { job: 0, piece: 0 }
+    );
+    assert_eq!(
+        schedule.decide(Nanos(81 * MS)),
+        Action::Idle {
+            until: Nanos(90 * MS + 1)
+        }
+    );
 }
 
 #[test]
 fn slack_runs_the_piece_of_another_job_that_fits_the_gap() {
-    let mut schedule = schedule(Policy::Slack, &[camera(30, 5, 1)], &[training(&[15]), training(&[4])]);
+    let mut schedule = schedule(
+        Policy::Slack,
+        &[camera(30, 5, 1)],
+        &[training(&[15]), training(&[4])],
+    );
     schedule.arrive(0, request(1, 0)).unwrap();
     schedule.start_minibatch(0, 1, &mut [Request::default()]);
     schedule.end_piece(1, Ended::Stepped, Nanos(19 * MS));
-    assert_eq!(schedule.decide(Nanos(20 * MS)), Action::Piece { job: 1, piece: 0 });
+    assert_eq!(
+        schedule.decide(Nanos(20 * MS)),
+        Action::Piece { job: 1, piece: 0 }
+    );
 }
 
 #[test]
@@ -76,30 +122,53 @@ fn fcfs_serves_in_the_order_of_arrival() {
     let mut schedule = schedule(Policy::Fcfs, &[camera(30, 5, 1)], &[training(&[50])]);
     schedule.end_piece(0, Ended::Stepped, Nanos(10 * MS));
     schedule.arrive(0, request(1, 12)).unwrap();
-    assert_eq!(schedule.decide(Nanos(20 * MS)), Action::Piece { job: 0, piece: 0 });
+    assert_eq!(
+        schedule.decide(Nanos(20 * MS)),
+        Action::Piece { job: 0, piece: 0 }
+    );
     schedule.end_piece(0, Ended::Stepped, Nanos(60 * MS));
-    assert_eq!(schedule.decide(Nanos(60 * MS)), Action::Minibatch { stream: 0, count: 1 });
+    assert_eq!(
+        schedule.decide(Nanos(60 * MS)),
+        Action::Minibatch { stream: 0, count: 1 }
+    );
 }
 
 #[test]
 fn fulcrum_runs_tau_minibatches_then_waits_for_the_next_request() {
     let mut schedule = schedule(Policy::Fulcrum, &[camera(30, 5, 1)], &[training(&[10])]);
     schedule.arrive(0, request(1, 0)).unwrap();
-    assert_eq!(schedule.decide(Nanos(0)), Action::Minibatch { stream: 0, count: 1 });
+    assert_eq!(
+        schedule.decide(Nanos(0)),
+        Action::Minibatch { stream: 0, count: 1 }
+    );
     schedule.start_minibatch(0, 1, &mut [Request::default()]);
     for ended in [5, 15] {
-        assert_eq!(schedule.decide(Nanos(ended * MS)), Action::Piece { job: 0, piece: 0 });
+        assert_eq!(
+            schedule.decide(Nanos(ended * MS)),
+            Action::Piece { job: 0, piece: 0 }
+        );
         schedule.end_piece(0, Ended::Stepped, Nanos((ended + 10) * MS));
     }
-    assert_eq!(schedule.decide(Nanos(25 * MS)), Action::Idle { until: Nanos::MAX });
+    assert_eq!(
+        schedule.decide(Nanos(25 * MS)),
+        Action::Idle { until: Nanos::MAX }
+    );
 }
 
 #[test]
 fn a_minibatch_that_never_fills_up_is_run_after_its_cycle() {
     let mut schedule = schedule(Policy::Slack, &[camera(30, 5, 4)], &[]);
     schedule.arrive(0, request(1, 0)).unwrap();
-    assert_eq!(schedule.decide(Nanos(89 * MS)), Action::Idle { until: Nanos(90 * MS) });
-    assert_eq!(schedule.decide(Nanos(90 * MS)), Action::Minibatch { stream: 0, count: 1 });
+    assert_eq!(
+        schedule.decide(Nanos(89 * MS)),
+        Action::Idle {
+            until: Nanos(90 * MS)
+        }
+    );
+    assert_eq!(
+        schedule.decide(Nanos(90 * MS)),
+        Action::Minibatch { stream: 0, count: 1 }
+    );
 }
 
 #[test]
@@ -111,7 +180,10 @@ fn a_job_that_keeps_failing_is_parked_and_one_without_data_is_asked_again() {
     for _ in 0..8 {
         schedule.end_piece(0, Ended::Failed, Nanos(5 * MS));
     }
-    assert_eq!(schedule.decide(Nanos(1_000 * MS)), Action::Idle { until: Nanos::MAX });
+    assert_eq!(
+        schedule.decide(Nanos(1_000 * MS)),
+        Action::Idle { until: Nanos::MAX }
+    );
     assert!(schedule.jobs()[0].parked());
 }
 
@@ -123,27 +195,47 @@ fn a_full_queue_hands_the_request_back() {
     }
     let one_more = request(99, 99);
     assert_eq!(schedule.arrive(0, one_more), Err(Full(one_more)));
-    assert_eq!(schedule.arrive(7, one_more), Err(Full(one_more)), "there is no stream 7");
+    assert_eq!(
+        schedule.arrive(7, one_more),
+        Err(Full(one_more)),
+        "there is no stream 7"
+    );
 }
 
 #[test]
 fn what_cannot_be_is_refused_at_registration() {
     let mut schedule = Schedule::new(Policy::Slack, Nanos::ZERO, Nanos::ZERO);
     assert_eq!(schedule.add_stream(camera(0, 5, 1)), Err(ScheduleError::Zero));
-    assert_eq!(schedule.add_stream(camera(30, 5, 0)), Err(ScheduleError::Minibatch(0)));
-    assert_eq!(schedule.add_stream(camera(30, 5, 65)), Err(ScheduleError::Minibatch(65)));
+    assert_eq!(
+        schedule.add_stream(camera(30, 5, 0)),
+        Err(ScheduleError::Minibatch(0))
+    );
+    assert_eq!(
+        schedule.add_stream(camera(30, 5, 65)),
+        Err(ScheduleError::Minibatch(65))
+    );
     assert_eq!(schedule.add_job(training(&[])), Err(ScheduleError::Pieces(0)));
     assert_eq!(schedule.add_job(training(&[3, 0])), Err(ScheduleError::Pieces(2)));
     for _ in 0..limits::STREAMS {
         schedule.add_stream(camera(30, 1, 1)).unwrap();
     }
-    assert_eq!(schedule.add_stream(camera(30, 1, 1)), Err(ScheduleError::StreamsFull));
+    assert_eq!(
+        schedule.add_stream(camera(30, 1, 1)),
+        Err(ScheduleError::StreamsFull)
+    );
 }
 
 #[test]
 fn admission_names_the_stream_and_the_largest_piece_that_would_fit() {
     let schedule = schedule(Policy::Fulcrum, &[camera(30, 5, 1)], &[training(&[40])]);
-    let Err(Refusal::Late { stream: 0, largest_piece, .. }) = schedule.would_fit() else { panic!() };
+    let Err(Refusal::Late {
+        stream: 0,
+        largest_piece,
+        ..
+    }) = schedule.would_fit()
+    else {
+        panic!()
+    };
     assert_eq!(largest_piece, Nanos(25 * MS));
     let overload = self::schedule(Policy::Slack, &[camera(30, 31, 1)], &[]);
     assert_eq!(overload.would_fit(), Err(Refusal::Overload));
@@ -152,12 +244,23 @@ fn admission_names_the_stream_and_the_largest_piece_that_would_fit() {
 #[test]
 fn admission_refuses_a_piece_that_fits_no_gap_and_no_deadline() {
     let schedule = schedule(Policy::Slack, &[camera(30, 5, 1)], &[training(&[26])]);
-    assert_eq!(schedule.would_fit(), Err(Refusal::Starved { job: 0, piece: Nanos(26 * MS), gap: Nanos(25 * MS) }));
+    assert_eq!(
+        schedule.would_fit(),
+        Err(Refusal::Starved {
+            job: 0,
+            piece: Nanos(26 * MS),
+            gap: Nanos(25 * MS)
+        })
+    );
 }
 
 /// Runs `schedule` for `requests` of each stream; every piece takes its announced length or a random share of it.
 /// Returns the longest latency of each stream and the steps trained.
-fn simulate(schedule: &mut Schedule, requests: u64, mut random: impl FnMut(u64) -> u64) -> (std::vec::Vec<Nanos>, u64) {
+fn simulate(
+    schedule: &mut Schedule,
+    requests: u64,
+    mut random: impl FnMut(u64) -> u64,
+) -> (std::vec::Vec<Nanos>, u64) {
     let clock = ManualClock::default();
     let mut arrivals = std::vec::Vec::new();
     for (stream, it) in schedule.streams().iter().enumerate() {
@@ -165,7 +268,14 @@ fn simulate(schedule: &mut Schedule, requests: u64, mut random: impl FnMut(u64) 
         let mut release = Nanos(random(arrival.period().0));
         for token in 0..requests {
             let late = Nanos(random(arrival.jitter().0 + 1));
-            arrivals.push((release + late, stream, Submission { request: Request { token, release }, at: release + late }));
+            arrivals.push((
+                release + late,
+                stream,
+                Submission {
+                    request: Request { token, release },
+                    at: release + late,
+                },
+            ));
             release += match arrival {
                 Arrival::Periodic { period, .. } => period,
                 Arrival::Sporadic { period } => period + Nanos(random(period.0)),
@@ -201,7 +311,10 @@ fn simulate(schedule: &mut Schedule, requests: u64, mut random: impl FnMut(u64) 
             }
             Action::Idle { until } => {
                 let arrival = arrivals.peek().map_or(Nanos::MAX, |(at, ..)| *at);
-                assert!(until.min(arrival) > clock.now(), "an idle schedule waits for something that comes");
+                assert!(
+                    until.min(arrival) > clock.now(),
+                    "an idle schedule waits for something that comes"
+                );
                 clock.advance_to(until.min(arrival));
             }
         }
@@ -210,7 +323,13 @@ fn simulate(schedule: &mut Schedule, requests: u64, mut random: impl FnMut(u64) 
 }
 
 fn streams() -> impl Strategy<Value = std::vec::Vec<StreamSpec>> {
-    let stream = (5_000_u64..100_000, 0_u64..2_000, 1_u64..30, 1_u32..4, any::<bool>());
+    let stream = (
+        5_000_u64..100_000,
+        0_u64..2_000,
+        1_u64..30,
+        1_u32..4,
+        any::<bool>(),
+    );
     prop::collection::vec(stream, 1..4).prop_map(|all| {
         all.into_iter()
             .map(|(period, jitter, share, minibatch, sporadic)| {
@@ -218,7 +337,11 @@ fn streams() -> impl Strategy<Value = std::vec::Vec<StreamSpec>> {
                 let jitter = Nanos::from_micros(jitter);
                 StreamSpec {
                     name: name("stream"),
-                    arrival: if sporadic { Arrival::Sporadic { period } } else { Arrival::Periodic { period, jitter } },
+                    arrival: if sporadic {
+                        Arrival::Sporadic { period }
+                    } else {
+                        Arrival::Periodic { period, jitter }
+                    },
                     deadline: period.times(4),
                     minibatch,
                     cost: Nanos(period.0 * u64::from(minibatch) * share / 100),
@@ -279,5 +402,8 @@ fn slack_trains_while_the_camera_never_waits() {
     let mut schedule = schedule(Policy::Slack, &[camera(33, 5, 1)], &[training(&[4; 10])]);
     let (longest, steps) = simulate(&mut schedule, 300, |_| 0);
     assert_eq!(longest, [Nanos(5 * MS)]);
-    assert!(steps > 300 / 2 - 2, "28 ms of each 33 ms hold 7 pieces of 4 ms, 0.7 of a step: {steps}");
+    assert!(
+        steps > 300 / 2 - 2,
+        "28 ms of each 33 ms hold 7 pieces of 4 ms, 0.7 of a step: {steps}"
+    );
 }

@@ -34,7 +34,18 @@ pub struct Puller {
 pub fn handover(row: usize, capacity: usize) -> (Pusher, Puller) {
     let (push, pull) = rtrb::RingBuffer::new(row * capacity);
     let (push_tags, pull_tags) = rtrb::RingBuffer::new(capacity);
-    (Pusher { row, values: push, tags: push_tags }, Puller { row, values: pull, tags: pull_tags })
+    (
+        Pusher {
+            row,
+            values: push,
+            tags: push_tags,
+        },
+        Puller {
+            row,
+            values: pull,
+            tags: pull_tags,
+        },
+    )
 }
 
 impl Pusher {
@@ -105,7 +116,9 @@ impl Replay {
     pub fn refill(&mut self, puller: &mut Puller) {
         loop {
             let place = self.stored % self.labels.len();
-            let Some(row) = self.values.get_mut(place * self.row..(place + 1) * self.row) else { return };
+            let Some(row) = self.values.get_mut(place * self.row..(place + 1) * self.row) else {
+                return;
+            };
             let Some(tag) = puller.pull(row) else { return };
             if let Some(label) = self.labels.get_mut(place) {
                 *label = tag as i64;

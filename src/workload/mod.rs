@@ -33,12 +33,21 @@ impl fmt::Display for WorkloadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             WorkloadError::Minibatch(size) => {
-                write!(f, "a minibatch of {size} was not prepared; register the stream with this size")
+                write!(
+                    f,
+                    "a minibatch of {size} was not prepared; register the stream with this size"
+                )
             }
-            WorkloadError::NoData => f.write_str("a request came without its data; hand the frame over before the request"),
+            WorkloadError::NoData => {
+                f.write_str("a request came without its data; hand the frame over before the request")
+            }
             WorkloadError::Failed(code) => write!(f, "the workload's own code failed with {code}"),
-            WorkloadError::NotANumber => f.write_str("the loss is not a number; the last good weights are kept"),
-            WorkloadError::Panicked => f.write_str("the workload's own code panicked; its message went to stderr"),
+            WorkloadError::NotANumber => {
+                f.write_str("the loss is not a number; the last good weights are kept")
+            }
+            WorkloadError::Panicked => {
+                f.write_str("the workload's own code panicked; its message went to stderr")
+            }
         }
     }
 }

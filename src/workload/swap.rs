@@ -34,9 +34,22 @@ pub fn channel(len: usize) -> (Sender, Receiver) {
     let (mut give, spare) = rtrb::RingBuffer::new(BUFFERS);
     for _ in 0..BUFFERS {
         // The ring has room for every buffer there is.
-        let _ = give.push(Set { version: 0, values: vec![0.0; len].into_boxed_slice() });
+        let _ = give.push(Set {
+            version: 0,
+            values: vec![0.0; len].into_boxed_slice(),
+        });
     }
-    (Sender { full, spare, version: 0 }, Receiver { full: take, spare: give })
+    (
+        Sender {
+            full,
+            spare,
+            version: 0,
+        },
+        Receiver {
+            full: take,
+            spare: give,
+        },
+    )
 }
 
 impl Sender {
@@ -74,9 +87,15 @@ mod tests {
         let (mut sender, mut receiver) = channel(2);
         assert_eq!(receiver.take_with(|_| panic!("nothing was sent")), None);
         for version in 1..=2 {
-            assert_eq!(sender.send_with(|values| values.fill(version as f32)), Some(version));
+            assert_eq!(
+                sender.send_with(|values| values.fill(version as f32)),
+                Some(version)
+            );
         }
-        assert_eq!(receiver.take_with(|values| assert_eq!(values, [2.0, 2.0])), Some(2));
+        assert_eq!(
+            receiver.take_with(|values| assert_eq!(values, [2.0, 2.0])),
+            Some(2)
+        );
         assert_eq!(receiver.take_with(|_| panic!("it was taken already")), None);
     }
 

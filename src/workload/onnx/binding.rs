@@ -39,29 +39,46 @@ impl Binding {
         };
         // SAFETY: the session is loaded; both objects are released by `drop`.
         unsafe {
-            call!(library, &doing, CreateIoBinding(session.raw(), &raw mut made.binding))?;
+            call!(
+                library,
+                &doing,
+                CreateIoBinding(session.raw(), &raw mut made.binding)
+            )?;
             call!(library, &doing, CreateRunOptions(&raw mut made.options))?;
         }
         let mut inputs = Vec::new();
         for port in &session.inputs {
-            let tensor = find(&port.name).ok_or_else(|| missing(session, &port.name, "memory for the input"))?;
+            let tensor =
+                find(&port.name).ok_or_else(|| missing(session, &port.name, "memory for the input"))?;
             // SAFETY: the binding holds a share of the tensor for as long as it lives.
             unsafe {
                 let name = c_name(&port.name)?;
-                call!(library, &doing, BindInput(made.binding, name.as_ptr(), tensor.value()))?;
+                call!(
+                    library,
+                    &doing,
+                    BindInput(made.binding, name.as_ptr(), tensor.value())
+                )?;
             }
             inputs.push((port, Arc::clone(&tensor)));
             made.tensors.push(tensor);
         }
         for port in &session.outputs {
-            let tensor = find(&port.name).ok_or_else(|| missing(session, &port.name, "memory for the output"))?;
+            let tensor =
+                find(&port.name).ok_or_else(|| missing(session, &port.name, "memory for the output"))?;
             if let Some((input, _)) = inputs.iter().find(|(_, input)| input.overlaps(&tensor)) {
-                return Err(OnnxError::Aliased { output: port.name.clone(), input: input.name.clone() });
+                return Err(OnnxError::Aliased {
+                    output: port.name.clone(),
+                    input: input.name.clone(),
+                });
             }
             // SAFETY: as above.
             unsafe {
                 let name = c_name(&port.name)?;
-                call!(library, &doing, BindOutput(made.binding, name.as_ptr(), tensor.value()))?;
+                call!(
+                    library,
+                    &doing,
+                    BindOutput(made.binding, name.as_ptr(), tensor.value())
+                )?;
             }
             made.tensors.push(tensor);
         }
@@ -79,12 +96,20 @@ impl Binding {
             }
         };
         // The name is made into a text only if something went wrong: the good path must not allocate.
-        if status.is_null() { Ok(()) } else { library.check(format!("run {}", self.session.name), status) }
+        if status.is_null() {
+            Ok(())
+        } else {
+            library.check(format!("run {}", self.session.name), status)
+        }
     }
 }
 
 fn missing(session: &Session, name: &str, role: &'static str) -> OnnxError {
-    OnnxError::NoTensor { model: session.name.clone(), name: name.to_string(), role }
+    OnnxError::NoTensor {
+        model: session.name.clone(),
+        name: name.to_string(),
+        role,
+    }
 }
 
 impl Drop for Binding {
@@ -112,12 +137,17 @@ mod tests {
 
     fn bind(in_place: bool) -> Result<Binding, OnnxError> {
         let library = Library::open().unwrap_or_else(|error| panic!("{error}"));
-        let options = SessionOptions { optimise: false, profile: None };
+        let options = SessionOptions {
+            optimise: false,
+            profile: None,
+        };
         let session = Arc::new(Session::new(&library, "step", STEP, options)?);
         let mut made: Vec<(String, Arc<Tensor>)> = Vec::new();
         let ports: Vec<_> = session.inputs.iter().chain(&session.outputs).cloned().collect();
         Binding::new(&session, |name| {
-            let known = made.iter().find(|(known, _)| Some(known.as_str()) == name.strip_suffix("_out"));
+            let known = made
+                .iter()
+                .find(|(known, _)| Some(known.as_str()) == name.strip_suffix("_out"));
             if let (true, Some((_, tensor))) = (in_place, known) {
                 return Some(Arc::clone(tensor));
             }
@@ -132,15 +162,24 @@ mod tests {
     fn an_output_over_its_own_input_is_refused_because_it_would_train_wrongly() {
         assert!(bind(false).is_ok());
         let refused = bind(true).err().unwrap();
-        assert!(matches!(&refused, OnnxError::Aliased { output, input } if *output == format!("{input}_out")), "{refused}");
+        assert!(
+            matches!(&refused, OnnxError::Aliased { output, input } if *output == format!("{input}_out")),
+            "{refused}"
+        );
     }
 
     #[test]
     fn memory_that_nobody_gives_is_an_error_that_names_the_tensor() {
         let library = Library::open().unwrap_or_else(|error| panic!("{error}"));
-        let options = SessionOptions { optimise: false, profile: None };
+        let options = SessionOptions {
+            optimise: false,
+            profile: None,
+        };
         let session = Arc::new(Session::new(&library, "step", STEP, options).unwrap());
         let refused = Binding::new(&session, |_| None).err().unwrap();
-        assert!(matches!(&refused, OnnxError::NoTensor { name, .. } if name == "x"), "{refused}");
+        assert!(
+            matches!(&refused, OnnxError::NoTensor { name, .. } if name == "x"),
+            "{refused}"
+        );
     }
 }

@@ -20,13 +20,23 @@ impl Cuttable {
     /// `n<index>`, by which the profile reports it.
     pub(super) fn new(name: &str, bytes: &[u8]) -> Result<Cuttable, OnnxError> {
         let (model, mut graph) = decode(name, bytes)?;
-        let wrong = |reason: String| OnnxError::Decode { what: name.to_string(), reason };
+        let wrong = |reason: String| OnnxError::Decode {
+            what: name.to_string(),
+            reason,
+        };
         let mut known: HashSet<&str> = HashSet::from([""]);
         known.extend(graph.input.iter().filter_map(|input| input.name.as_deref()));
-        known.extend(graph.initializer.iter().filter_map(|tensor| tensor.name.as_deref()));
+        known.extend(
+            graph
+                .initializer
+                .iter()
+                .filter_map(|tensor| tensor.name.as_deref()),
+        );
         for (index, node) in graph.node.iter().enumerate() {
             if let Some(input) = node.input.iter().find(|input| !known.contains(input.as_str())) {
-                return Err(wrong(format!("node {index} reads `{input}` before anything has written it")));
+                return Err(wrong(format!(
+                    "node {index} reads `{input}` before anything has written it"
+                )));
             }
             known.extend(node.output.iter().map(String::as_str));
         }
@@ -36,7 +46,11 @@ impl Cuttable {
         for (index, node) in graph.node.iter_mut().enumerate() {
             node.name = Some(format!("n{index}"));
         }
-        Ok(Cuttable { model, graph, name: name.to_string() })
+        Ok(Cuttable {
+            model,
+            graph,
+            name: name.to_string(),
+        })
     }
 
     /// Nodes in the graph.
@@ -53,14 +67,27 @@ impl Cuttable {
     /// tensor that crosses a border, as far as known; the model's own value_info is asked first.
     pub(super) fn segments(&self, borders: &[usize]) -> Result<Vec<Vec<u8>>, OnnxError> {
         let mut types: HashMap<&str, &ValueInfoProto> = HashMap::new();
-        for info in self.graph.value_info.iter().chain(&self.graph.input).chain(&self.graph.output) {
+        for info in self
+            .graph
+            .value_info
+            .iter()
+            .chain(&self.graph.input)
+            .chain(&self.graph.output)
+        {
             types.insert(info.name.as_deref().unwrap_or_default(), info);
         }
-        let constants: HashSet<&str> =
-            self.graph.initializer.iter().filter_map(|tensor| tensor.name.as_deref()).collect();
+        let constants: HashSet<&str> = self
+            .graph
+            .initializer
+            .iter()
+            .filter_map(|tensor| tensor.name.as_deref())
+            .collect();
         let ends = borders.iter().copied().chain([self.nodes()]);
         let starts = [0].into_iter().chain(borders.iter().copied());
-        starts.zip(ends).map(|(start, end)| self.segment(start, end, &types, &constants)).collect()
+        starts
+            .zip(ends)
+            .map(|(start, end)| self.segment(start, end, &types, &constants))
+            .collect()
     }
 
     fn segment(
@@ -73,14 +100,26 @@ impl Cuttable {
         let nodes = self.graph.node.get(start..end).unwrap_or_default();
         let later = self.graph.node.get(end..).unwrap_or_default();
         let typed = |name: &str| {
-            types.get(name).map(|info| (*info).clone()).ok_or_else(|| OnnxError::NoTensor {
-                model: self.name.clone(),
-                name: name.to_string(),
-                role: "type (run ONNX shape inference on the model) for the tensor",
-            })
+            types
+                .get(name)
+                .map(|info| (*info).clone())
+                .ok_or_else(|| OnnxError::NoTensor {
+                    model: self.name.clone(),
+                    name: name.to_string(),
+                    role: "type (run ONNX shape inference on the model) for the tensor",
+                })
         };
-        let mut needed: HashSet<&str> = later.iter().flat_map(|node| &node.input).map(String::as_str).collect();
-        needed.extend(self.graph.output.iter().filter_map(|output| output.name.as_deref()));
+        let mut needed: HashSet<&str> = later
+            .iter()
+            .flat_map(|node| &node.input)
+            .map(String::as_str)
+            .collect();
+        needed.extend(
+            self.graph
+                .output
+                .iter()
+                .filter_map(|output| output.name.as_deref()),
+        );
         let (mut inputs, mut used, mut written) = (Vec::new(), HashSet::new(), HashSet::from([""]));
         for node in nodes {
             for input in &node.input {
@@ -92,10 +131,14 @@ impl Cuttable {
             }
             written.extend(node.output.iter().map(String::as_str));
         }
-        let made = nodes.iter().flat_map(|node| &node.output).filter(|name| needed.contains(name.as_str()));
+        let made = nodes
+            .iter()
+            .flat_map(|node| &node.output)
+            .filter(|name| needed.contains(name.as_str()));
         let outputs = made.map(|name| typed(name)).collect::<Result<Vec<_>, _>>()?;
         let initializer = self.graph.initializer.iter();
-        let initializer = initializer.filter(|tensor| used.contains(tensor.name.as_deref().unwrap_or_default()));
+        let initializer =
+            initializer.filter(|tensor| used.contains(tensor.name.as_deref().unwrap_or_default()));
         Ok(self.with(GraphProto {
             node: nodes.to_vec(),
             name: Some(format!("nodes {start} to {end}")),
@@ -107,7 +150,11 @@ impl Cuttable {
     }
 
     fn with(&self, graph: GraphProto) -> Vec<u8> {
-        ModelProto { graph: Some(graph), ..self.model.clone() }.encode_to_vec()
+        ModelProto {
+            graph: Some(graph),
+            ..self.model.clone()
+        }
+        .encode_to_vec()
     }
 }
 
@@ -118,10 +165,17 @@ pub(super) fn borders(times: &[u64], wanted: u64, most: usize) -> Vec<usize> {
     let longest = times.iter().copied().max().unwrap_or(0);
     let count = fill(times, wanted.max(longest)).len().min(most.max(1) - 1);
     // The least capacity that needs no more segments, by bisection: fewer are never needed with less.
-    let (mut low, mut high) = (longest, times.iter().fold(0_u64, |sum, time| sum.saturating_add(*time)));
+    let (mut low, mut high) = (
+        longest,
+        times.iter().fold(0_u64, |sum, time| sum.saturating_add(*time)),
+    );
     while low < high {
         let middle = low + (high - low) / 2;
-        if fill(times, middle).len() <= count { high = middle } else { low = middle + 1 }
+        if fill(times, middle).len() <= count {
+            high = middle
+        } else {
+            low = middle + 1
+        }
     }
     fill(times, low)
 }
@@ -147,13 +201,20 @@ mod tests {
     fn lengths(times: &[u64], borders: &[usize]) -> Vec<u64> {
         let ends = borders.iter().copied().chain([times.len()]);
         let starts = [0].into_iter().chain(borders.iter().copied());
-        starts.zip(ends).map(|(start, end)| times[start..end].iter().sum()).collect()
+        starts
+            .zip(ends)
+            .map(|(start, end)| times[start..end].iter().sum())
+            .collect()
     }
 
     #[test]
     fn a_step_is_cut_evenly() {
         assert_eq!(borders(&[1; 12], 4, 100), [4, 8]);
-        assert_eq!(borders(&[1; 12], 5, 100), [4, 8], "three segments are needed, so they are made equal");
+        assert_eq!(
+            borders(&[1; 12], 5, 100),
+            [4, 8],
+            "three segments are needed, so they are made equal"
+        );
         assert_eq!(borders(&[1; 12], 100, 100), [0_usize; 0]);
         assert_eq!(borders(&[1, 9, 1], 4, 100), [1, 2]);
         assert_eq!(borders(&[], 4, 100), [0_usize; 0]);

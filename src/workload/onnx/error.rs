@@ -74,19 +74,34 @@ impl fmt::Display for OnnxError {
                 Ok(())
             }
             OnnxError::TooOld { path, version } => {
-                write!(f, "ONNX Runtime {version} at {path} is too old; 1.17 or later is needed")
+                write!(
+                    f,
+                    "ONNX Runtime {version} at {path} is too old; 1.17 or later is needed"
+                )
             }
             OnnxError::Engine { doing, message } => write!(f, "ONNX Runtime could not {doing}: {message}"),
             OnnxError::Decode { what, reason } => write!(f, "{what} is not a readable ONNX model: {reason}"),
             OnnxError::NoTensor { model, name, role } => write!(f, "{model} has no {role} named `{name}`"),
-            OnnxError::WrongTensor { model, name, expected, found } => {
+            OnnxError::WrongTensor {
+                model,
+                name,
+                expected,
+                found,
+            } => {
                 write!(f, "`{name}` of {model} should be {expected}, but is {found}")
             }
             OnnxError::Aliased { output, input } => {
-                write!(f, "output `{output}` would overwrite input `{input}` while it is read; give it memory of its own")
+                write!(
+                    f,
+                    "output `{output}` would overwrite input `{input}` while it is read; give it memory of its own"
+                )
             }
             OnnxError::Minibatch(size) => {
-                write!(f, "a largest minibatch of {size} is outside 1 to {}", crate::limits::MINIBATCH)
+                write!(
+                    f,
+                    "a largest minibatch of {size} is outside 1 to {}",
+                    crate::limits::MINIBATCH
+                )
             }
             OnnxError::Profile(reason) => write!(f, "the time of each node could not be measured: {reason}"),
         }

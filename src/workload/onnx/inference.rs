@@ -49,21 +49,41 @@ pub struct OnnxInference {
 /// Names of the model's weights: every input but `x`, in the model's order. Sets of new weights follow it.
 pub fn weight_names(what: &str, model: &[u8]) -> Result<Vec<String>, OnnxError> {
     let (_, graph) = model::decode(what, model)?;
-    Ok(graph.input.into_iter().filter_map(|input| input.name).filter(|name| name != "x").collect())
+    Ok(graph
+        .input
+        .into_iter()
+        .filter_map(|input| input.name)
+        .filter(|name| name != "x")
+        .collect())
 }
 
 impl OnnxInference {
     /// Loads `model` (input `x` [N, ...], the weights, output `logits` [N, classes]), fills both sets of weights and runs
     /// every minibatch size once over each, so that no later run has anything to set up.
     pub fn new(library: &Library, model: &[u8], config: InferenceConfig) -> Result<OnnxInference, OnnxError> {
-        let InferenceConfig { name, minibatch, row, classes, weights: values, fill, swap } = config;
+        let InferenceConfig {
+            name,
+            minibatch,
+            row,
+            classes,
+            weights: values,
+            fill,
+            swap,
+        } = config;
         if minibatch == 0 || minibatch > limits::MINIBATCH {
             return Err(OnnxError::Minibatch(minibatch));
         }
-        let options = SessionOptions { optimise: true, profile: None };
+        let options = SessionOptions {
+            optimise: true,
+            profile: None,
+        };
         let session = Arc::new(Session::new(library, &name, model, options)?);
         let port = |found: Option<&Port>, tensor: &str, role| {
-            let missing = OnnxError::NoTensor { model: name.clone(), name: tensor.to_string(), role };
+            let missing = OnnxError::NoTensor {
+                model: name.clone(),
+                name: tensor.to_string(),
+                role,
+            };
             found.cloned().ok_or(missing)
         };
         let x_port = port(session.input("x"), "x", "input (a request's data)")?;
@@ -77,15 +97,27 @@ impl OnnxInference {
             ports.map(|port| filled(library, &name, port, &values)).collect()
         };
         let weights = [set()?, set()?];
-        let names: Vec<&str> = session.inputs.iter().map(|port| port.name.as_str()).filter(|it| *it != "x").collect();
+        let names: Vec<&str> = session
+            .inputs
+            .iter()
+            .map(|port| port.name.as_str())
+            .filter(|it| *it != "x")
+            .collect();
         let bind = |set: &Vec<Arc<Tensor>>| -> Result<Vec<Binding>, OnnxError> {
             (1..=minibatch)
                 .map(|size| {
-                    let (x, logits) = (x.prefix(&with_minibatch(&x_dims, size))?, logits.prefix(&with_minibatch(&out_dims, size))?);
+                    let (x, logits) = (
+                        x.prefix(&with_minibatch(&x_dims, size))?,
+                        logits.prefix(&with_minibatch(&out_dims, size))?,
+                    );
                     let mut binding = Binding::new(&session, |tensor| match tensor {
                         "x" => Some(Arc::clone(&x)),
                         "logits" => Some(Arc::clone(&logits)),
-                        other => names.iter().zip(set).find(|(name, _)| **name == other).map(|(_, it)| Arc::clone(it)),
+                        other => names
+                            .iter()
+                            .zip(set)
+                            .find(|(name, _)| **name == other)
+                            .map(|(_, it)| Arc::clone(it)),
                     })?;
                     binding.run()?;
                     Ok(binding)
@@ -93,7 +125,18 @@ impl OnnxInference {
                 .collect()
         };
         let bindings = [bind(&weights[0])?, bind(&weights[1])?];
-        Ok(OnnxInference { bindings, weights, x, logits, row, classes, live: 0, version: 0, fill, swap })
+        Ok(OnnxInference {
+            bindings,
+            weights,
+            x,
+            logits,
+            row,
+            classes,
+            live: 0,
+            version: 0,
+            fill,
+            swap,
+        })
     }
 
     /// The version of the weights in use: 0 for the start values, then what the trainer's end of the swap counted.
@@ -104,11 +147,15 @@ impl OnnxInference {
     /// Takes the newest weights into the idle set and exchanges the sets.
     fn exchange(&mut self) {
         let idle = 1 - self.live;
-        let Some((swap, set)) = self.swap.as_mut().zip(self.weights.get(idle)) else { return };
+        let Some((swap, set)) = self.swap.as_mut().zip(self.weights.get(idle)) else {
+            return;
+        };
         let taken = swap.take_with(|values| {
             let mut rest = values;
             for tensor in set {
-                let Some((part, others)) = rest.split_at_checked(tensor.f32().len()) else { return };
+                let Some((part, others)) = rest.split_at_checked(tensor.f32().len()) else {
+                    return;
+                };
                 tensor.f32_mut().copy_from_slice(part);
                 rest = others;
             }
@@ -128,10 +175,20 @@ impl Inference for OnnxInference {
             (self.fill)(request, row)?;
         }
         let bindings = self.bindings.get_mut(self.live).ok_or(wrong)?;
-        let binding = requests.len().checked_sub(1).and_then(|index| bindings.get_mut(index)).ok_or(wrong)?;
+        let binding = requests
+            .len()
+            .checked_sub(1)
+            .and_then(|index| bindings.get_mut(index))
+            .ok_or(wrong)?;
         binding.run().map_err(|_| WorkloadError::Failed(ENGINE))?;
-        for (answer, logits) in answers.iter_mut().zip(self.logits.f32().chunks_exact(self.classes)) {
-            let largest = logits.iter().enumerate().max_by(|left, right| left.1.total_cmp(right.1));
+        for (answer, logits) in answers
+            .iter_mut()
+            .zip(self.logits.f32().chunks_exact(self.classes))
+        {
+            let largest = logits
+                .iter()
+                .enumerate()
+                .max_by(|left, right| left.1.total_cmp(right.1));
             *answer = largest.map_or(0, |(index, _)| index as u64);
         }
         Ok(())
@@ -144,7 +201,9 @@ pub(super) const ENGINE: i32 = -1;
 /// Checks that `port` is float32 with `row` values behind an open or fixed first size; returns its sizes.
 fn expect_rows(model: &str, port: &Port, row: usize) -> Result<Vec<i64>, OnnxError> {
     let mut behind = port.dims.get(1..).unwrap_or_default().iter();
-    let values = behind.try_fold(1_usize, |product, dim| product.checked_mul(usize::try_from(*dim).ok()?));
+    let values = behind.try_fold(1_usize, |product, dim| {
+        product.checked_mul(usize::try_from(*dim).ok()?)
+    });
     if port.element == Element::F32 && port.dims.len() >= 2 && values == Some(row) {
         return Ok(port.dims.clone());
     }
@@ -171,11 +230,14 @@ pub(super) fn filled(
     port: &Port,
     values: &[Weight],
 ) -> Result<Arc<Tensor>, OnnxError> {
-    let weight = values.iter().find(|weight| weight.name == port.name).ok_or_else(|| OnnxError::NoTensor {
-        model: format!("the weights file for {model}"),
-        name: port.name.clone(),
-        role: "weight",
-    })?;
+    let weight = values
+        .iter()
+        .find(|weight| weight.name == port.name)
+        .ok_or_else(|| OnnxError::NoTensor {
+            model: format!("the weights file for {model}"),
+            name: port.name.clone(),
+            role: "weight",
+        })?;
     if port.element != Element::F32 || weight.dims != port.dims {
         return Err(OnnxError::WrongTensor {
             model: format!("the weights file for {model}"),

@@ -3,10 +3,11 @@
 #![allow(unsafe_code)]
 
 use super::OnnxError;
-use super::bindings::{OrtApi, OrtApiBase, OrtEnv, OrtLoggingLevel, OrtMemoryInfo, OrtStatus};
 use super::bindings::{
-    OrtAllocatorType_OrtDeviceAllocator, OrtLoggingLevel_ORT_LOGGING_LEVEL_ERROR, OrtMemType_OrtMemTypeDefault,
+    OrtAllocatorType_OrtDeviceAllocator, OrtLoggingLevel_ORT_LOGGING_LEVEL_ERROR,
+    OrtMemType_OrtMemTypeDefault,
 };
+use super::bindings::{OrtApi, OrtApiBase, OrtEnv, OrtLoggingLevel, OrtMemoryInfo, OrtStatus};
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::path::{Path, PathBuf};
 use std::ptr;
@@ -76,12 +77,25 @@ impl Library {
         // static.
         let (api, version) = unsafe {
             let version = (*base).GetVersionString.map(|function| function());
-            let version = version.map_or_else(String::new, |text| CStr::from_ptr(text).to_string_lossy().into_owned());
-            ((*base).GetApi.map_or(ptr::null(), |function| function(API)), version)
+            let version = version.map_or_else(String::new, |text| {
+                CStr::from_ptr(text).to_string_lossy().into_owned()
+            });
+            (
+                (*base).GetApi.map_or(ptr::null(), |function| function(API)),
+                version,
+            )
         };
         // SAFETY: a non-null table is static in the library, which is never closed.
-        let Some(api) = (unsafe { api.as_ref() }) else { return Err(OnnxError::TooOld { path, version }) };
-        let mut opened = Opened { api, env: ptr::null_mut(), memory: ptr::null_mut(), version, path };
+        let Some(api) = (unsafe { api.as_ref() }) else {
+            return Err(OnnxError::TooOld { path, version });
+        };
+        let mut opened = Opened {
+            api,
+            env: ptr::null_mut(),
+            memory: ptr::null_mut(),
+            version,
+            path,
+        };
         let library = Unready(api);
         // SAFETY: the out pointers are valid, the name is a C string, the logger is a function that only returns.
         unsafe {
@@ -156,7 +170,10 @@ impl Unready {
             // SAFETY: the status came from the library, and this is its only release.
             unsafe { release(status) };
         }
-        Err(OnnxError::Engine { doing: doing.to_string(), message: text.unwrap_or_default() })
+        Err(OnnxError::Engine {
+            doing: doing.to_string(),
+            message: text.unwrap_or_default(),
+        })
     }
 }
 
@@ -172,9 +189,18 @@ unsafe extern "C" fn silent(
 }
 
 fn places() -> Vec<PathBuf> {
-    let mut places = vec![PathBuf::from("libonnxruntime.so.1"), PathBuf::from("libonnxruntime.so")];
+    let mut places = vec![
+        PathBuf::from("libonnxruntime.so.1"),
+        PathBuf::from("libonnxruntime.so"),
+    ];
     if let Ok(program) = std::env::current_exe() {
-        places.extend(program.ancestors().skip(1).take(3).map(|folder| folder.join(MADE)));
+        places.extend(
+            program
+                .ancestors()
+                .skip(1)
+                .take(3)
+                .map(|folder| folder.join(MADE)),
+        );
     }
     places.push(Path::new("target").join(MADE));
     places
@@ -182,7 +208,8 @@ fn places() -> Vec<PathBuf> {
 
 fn open_at(path: &Path) -> Result<*const OrtApiBase, String> {
     use std::os::unix::ffi::OsStrExt;
-    let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| "the path holds a NUL byte".to_string())?;
+    let name =
+        CString::new(path.as_os_str().as_bytes()).map_err(|_| "the path holds a NUL byte".to_string())?;
     // SAFETY: `name` is a C string. Loading runs the library's initialisers: that is what the caller asked for.
     let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
     if handle.is_null() {
@@ -194,14 +221,23 @@ fn open_at(path: &Path) -> Result<*const OrtApiBase, String> {
         return Err("it has no OrtGetApiBase, so it is not ONNX Runtime".to_string());
     }
     // SAFETY: the symbol of this name has this signature in every ONNX Runtime.
-    let base = unsafe { std::mem::transmute::<*mut c_void, unsafe extern "C" fn() -> *const OrtApiBase>(symbol)() };
-    if base.is_null() { Err("OrtGetApiBase returned nothing".to_string()) } else { Ok(base) }
+    let base =
+        unsafe { std::mem::transmute::<*mut c_void, unsafe extern "C" fn() -> *const OrtApiBase>(symbol)() };
+    if base.is_null() {
+        Err("OrtGetApiBase returned nothing".to_string())
+    } else {
+        Ok(base)
+    }
 }
 
 fn loader_error() -> String {
     // SAFETY: dlerror returns null or a C string that lives until this thread's next loader call.
     unsafe {
         let text = libc::dlerror();
-        if text.is_null() { String::new() } else { CStr::from_ptr(text).to_string_lossy().into_owned() }
+        if text.is_null() {
+            String::new()
+        } else {
+            CStr::from_ptr(text).to_string_lossy().into_owned()
+        }
     }
 }

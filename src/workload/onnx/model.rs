@@ -160,16 +160,26 @@ pub struct Weight {
 
 /// Reads a model; `what` names it in errors.
 pub fn decode(what: &str, bytes: &[u8]) -> Result<(ModelProto, GraphProto), OnnxError> {
-    let wrong = |reason: String| OnnxError::Decode { what: what.to_string(), reason };
+    let wrong = |reason: String| OnnxError::Decode {
+        what: what.to_string(),
+        reason,
+    };
     let mut model = ModelProto::decode(bytes).map_err(|error| wrong(error.to_string()))?;
-    let graph = model.graph.take().ok_or_else(|| wrong(format!("there is no graph in its {} bytes", bytes.len())))?;
+    let graph = model
+        .graph
+        .take()
+        .ok_or_else(|| wrong(format!("there is no graph in its {} bytes", bytes.len())))?;
     Ok((model, graph))
 }
 
 /// Reads the float32 initializers of a model: the start values of a network's weights.
 pub fn decode_weights(what: &str, bytes: &[u8]) -> Result<Vec<Weight>, OnnxError> {
     let (_, graph) = decode(what, bytes)?;
-    graph.initializer.into_iter().map(|tensor| weight(what, tensor)).collect()
+    graph
+        .initializer
+        .into_iter()
+        .map(|tensor| weight(what, tensor))
+        .collect()
 }
 
 fn weight(what: &str, tensor: TensorProto) -> Result<Weight, OnnxError> {
@@ -187,14 +197,29 @@ fn weight(what: &str, tensor: TensorProto) -> Result<Weight, OnnxError> {
         return Err(wrong("kept in another file".to_string()));
     }
     let values: Vec<f32> = match &tensor.raw_data {
-        Some(raw) => raw.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
+        Some(raw) => raw
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|bytes| f32::from_le_bytes(*bytes))
+            .collect(),
         None => tensor.float_data,
     };
-    let wanted = tensor.dims.iter().try_fold(1_usize, |product, dim| product.checked_mul(usize::try_from(*dim).ok()?));
+    let wanted = tensor.dims.iter().try_fold(1_usize, |product, dim| {
+        product.checked_mul(usize::try_from(*dim).ok()?)
+    });
     if wanted != Some(values.len()) {
-        return Err(wrong(format!("{} values for the shape {:?}", values.len(), tensor.dims)));
+        return Err(wrong(format!(
+            "{} values for the shape {:?}",
+            values.len(),
+            tensor.dims
+        )));
     }
-    Ok(Weight { name, dims: tensor.dims, values })
+    Ok(Weight {
+        name,
+        dims: tensor.dims,
+        values,
+    })
 }
 
 /// Writes weights in the form that [`decode_weights`] reads.
@@ -203,11 +228,24 @@ pub fn encode_weights(weights: &[Weight]) -> Vec<u8> {
         name: Some(weight.name.clone()),
         dims: weight.dims.clone(),
         data_type: Some(FLOAT),
-        raw_data: Some(weight.values.iter().flat_map(|value| value.to_le_bytes()).collect()),
+        raw_data: Some(
+            weight
+                .values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect(),
+        ),
         ..TensorProto::default()
     });
-    let graph = GraphProto { name: Some("weights".to_string()), initializer: initializer.collect(), ..GraphProto::default() };
-    let opset = OperatorSetIdProto { domain: Some(String::new()), version: Some(17) };
+    let graph = GraphProto {
+        name: Some("weights".to_string()),
+        initializer: initializer.collect(),
+        ..GraphProto::default()
+    };
+    let opset = OperatorSetIdProto {
+        domain: Some(String::new()),
+        version: Some(17),
+    };
     let model = ModelProto {
         ir_version: Some(8),
         producer_name: Some("fulcrum".to_string()),
@@ -238,15 +276,27 @@ mod tests {
     #[test]
     fn weights_are_read_and_written_alike() {
         let weights = decode_weights("tiny", WEIGHTS).unwrap();
-        assert!(weights.iter().any(|weight| weight.name == "conv1.w" && weight.dims == [4, 1, 3, 3]));
-        assert_eq!(decode_weights("again", &encode_weights(&weights)).unwrap(), weights);
+        assert!(
+            weights
+                .iter()
+                .any(|weight| weight.name == "conv1.w" && weight.dims == [4, 1, 3, 3])
+        );
+        assert_eq!(
+            decode_weights("again", &encode_weights(&weights)).unwrap(),
+            weights
+        );
     }
 
     #[test]
     fn a_torn_or_foreign_file_is_an_error_that_names_it() {
         for bytes in [&STEP[..STEP.len() / 2], b"not a model at all", b""] {
             let error = decode("step.onnx", bytes).unwrap_err();
-            assert!(error.to_string().starts_with("step.onnx is not a readable ONNX model"), "{error}");
+            assert!(
+                error
+                    .to_string()
+                    .starts_with("step.onnx is not a readable ONNX model"),
+                "{error}"
+            );
         }
     }
 
@@ -255,7 +305,9 @@ mod tests {
         let odd = |change: fn(&mut TensorProto)| {
             let mut model = ModelProto::decode(WEIGHTS).unwrap();
             change(&mut model.graph.as_mut().unwrap().initializer[0]);
-            decode_weights("w", &model.encode_to_vec()).unwrap_err().to_string()
+            decode_weights("w", &model.encode_to_vec())
+                .unwrap_err()
+                .to_string()
         };
         assert!(odd(|tensor| tensor.data_type = Some(7)).contains("data type 7"));
         assert!(odd(|tensor| tensor.data_location = Some(1)).contains("another file"));

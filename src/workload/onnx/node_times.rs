@@ -18,7 +18,11 @@ struct Scratch(PathBuf);
 impl Scratch {
     fn new() -> std::io::Result<Scratch> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("fulcrum-profile-{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed));
+        let name = format!(
+            "fulcrum-profile-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Relaxed)
+        );
         let folder = std::env::temp_dir().join(name);
         std::fs::create_dir(&folder)?;
         Ok(Scratch(folder))
@@ -42,10 +46,16 @@ pub(super) fn measure(
     bind: impl FnOnce(&Arc<Session>) -> Result<Binding, OnnxError>,
 ) -> Result<Vec<u64>, OnnxError> {
     let scratch = Scratch::new().map_err(|error| {
-        OnnxError::Profile(format!("no folder for it in {}: {error}", std::env::temp_dir().display()))
+        OnnxError::Profile(format!(
+            "no folder for it in {}: {error}",
+            std::env::temp_dir().display()
+        ))
     })?;
     let prefix = c_name(&scratch.0.join("profile").display().to_string())?;
-    let options = SessionOptions { optimise: false, profile: Some(&prefix) };
+    let options = SessionOptions {
+        optimise: false,
+        profile: Some(&prefix),
+    };
     let session = Arc::new(Session::new(library, name, model, options)?);
     let mut binding = bind(&session)?;
     for _ in 0..2 * RUNS {
@@ -61,8 +71,12 @@ fn read(path: &Path, nodes: usize) -> Result<Vec<u64>, OnnxError> {
     let events: Vec<Value> = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
     let mut times = vec![Vec::new(); nodes];
     for event in &events {
-        let name = event["name"].as_str().and_then(|name| name.strip_suffix("_kernel_time"));
-        let index = name.and_then(|name| name.strip_prefix('n')).and_then(|index| index.parse::<usize>().ok());
+        let name = event["name"]
+            .as_str()
+            .and_then(|name| name.strip_suffix("_kernel_time"));
+        let index = name
+            .and_then(|name| name.strip_prefix('n'))
+            .and_then(|index| index.parse::<usize>().ok());
         if let (Some(index), Some(micros)) = (index, event["dur"].as_u64())
             && let Some(times) = times.get_mut(index)
         {
@@ -79,7 +93,10 @@ fn middle(times: &[u64]) -> u64 {
     warm.sort_unstable();
     let quarter = warm.len() / 4;
     let kept = warm.get(quarter..warm.len() - quarter).unwrap_or_default();
-    kept.iter().sum::<u64>().checked_div(kept.len() as u64).unwrap_or(0)
+    kept.iter()
+        .sum::<u64>()
+        .checked_div(kept.len() as u64)
+        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -100,7 +117,11 @@ mod tests {
         assert!(read(&path, 1).unwrap_err().to_string().contains("profile.json"));
         std::fs::write(&path, "[{\"name\": \"n0_ker").unwrap();
         assert!(read(&path, 1).unwrap_err().to_string().contains("profile.json"));
-        std::fs::write(&path, r#"[{"name": "n0_kernel_time", "dur": 3}, {"name": "n9_kernel_time", "dur": 3}]"#).unwrap();
+        std::fs::write(
+            &path,
+            r#"[{"name": "n0_kernel_time", "dur": 3}, {"name": "n9_kernel_time", "dur": 3}]"#,
+        )
+        .unwrap();
         assert_eq!(read(&path, 2).unwrap(), [3_000, 0]);
     }
 }

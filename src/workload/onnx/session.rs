@@ -21,8 +21,18 @@ pub(super) struct Port {
 impl Port {
     /// `float32 [4, 1, 8, 8]`; an open size is `?`.
     pub(super) fn describe(&self) -> String {
-        let size = |dim: &i64| if *dim < 0 { "?".to_string() } else { dim.to_string() };
-        format!("{} [{}]", self.element, self.dims.iter().map(size).collect::<Vec<_>>().join(", "))
+        let size = |dim: &i64| {
+            if *dim < 0 {
+                "?".to_string()
+            } else {
+                dim.to_string()
+            }
+        };
+        format!(
+            "{} [{}]",
+            self.element,
+            self.dims.iter().map(size).collect::<Vec<_>>().join(", ")
+        )
     }
 }
 
@@ -73,8 +83,13 @@ impl Session {
                 )
             )?;
         }
-        let mut loaded =
-            Session { library: library.clone(), session, name: name.to_string(), inputs: Vec::new(), outputs: Vec::new() };
+        let mut loaded = Session {
+            library: library.clone(),
+            session,
+            name: name.to_string(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+        };
         loaded.inputs = loaded.ports(true)?;
         loaded.outputs = loaded.ports(false)?;
         Ok(loaded)
@@ -102,7 +117,11 @@ impl Session {
         // SAFETY: the session is ours; the text comes from the allocator that `take_text` gives it back to.
         unsafe {
             let allocator = self.allocator()?;
-            call!(self.library, "end profiling", SessionEndProfiling(self.session, allocator, &raw mut path))?;
+            call!(
+                self.library,
+                "end profiling",
+                SessionEndProfiling(self.session, allocator, &raw mut path)
+            )?;
             self.take_text(allocator, path)
         }
     }
@@ -110,7 +129,13 @@ impl Session {
     fn allocator(&self) -> Result<*mut OrtAllocator, OnnxError> {
         let mut allocator = ptr::null_mut();
         // SAFETY: the out pointer is valid; the default allocator is never released.
-        unsafe { call!(self.library, "find its allocator", GetAllocatorWithDefaultOptions(&raw mut allocator))? };
+        unsafe {
+            call!(
+                self.library,
+                "find its allocator",
+                GetAllocatorWithDefaultOptions(&raw mut allocator)
+            )?
+        };
         Ok(allocator)
     }
 
@@ -133,20 +158,44 @@ impl Session {
         // SAFETY: the session is ours, every out pointer is valid, and what is handed out is freed or released here.
         unsafe {
             if inputs {
-                call!(self.library, &doing, SessionGetInputCount(self.session, &raw mut count))?;
+                call!(
+                    self.library,
+                    &doing,
+                    SessionGetInputCount(self.session, &raw mut count)
+                )?;
             } else {
-                call!(self.library, &doing, SessionGetOutputCount(self.session, &raw mut count))?;
+                call!(
+                    self.library,
+                    &doing,
+                    SessionGetOutputCount(self.session, &raw mut count)
+                )?;
             }
             let allocator = self.allocator()?;
             (0..count)
                 .map(|index| {
                     let (mut text, mut info) = (ptr::null_mut(), ptr::null_mut());
                     if inputs {
-                        call!(self.library, &doing, SessionGetInputName(self.session, index, allocator, &raw mut text))?;
-                        call!(self.library, &doing, SessionGetInputTypeInfo(self.session, index, &raw mut info))?;
+                        call!(
+                            self.library,
+                            &doing,
+                            SessionGetInputName(self.session, index, allocator, &raw mut text)
+                        )?;
+                        call!(
+                            self.library,
+                            &doing,
+                            SessionGetInputTypeInfo(self.session, index, &raw mut info)
+                        )?;
                     } else {
-                        call!(self.library, &doing, SessionGetOutputName(self.session, index, allocator, &raw mut text))?;
-                        call!(self.library, &doing, SessionGetOutputTypeInfo(self.session, index, &raw mut info))?;
+                        call!(
+                            self.library,
+                            &doing,
+                            SessionGetOutputName(self.session, index, allocator, &raw mut text)
+                        )?;
+                        call!(
+                            self.library,
+                            &doing,
+                            SessionGetOutputTypeInfo(self.session, index, &raw mut info)
+                        )?;
                     }
                     let name = self.take_text(allocator, text);
                     let described = self.describe(&doing, info);
@@ -154,7 +203,11 @@ impl Session {
                         release(info);
                     }
                     let (element, dims) = described?;
-                    Ok(Port { name: name?, element, dims })
+                    Ok(Port {
+                        name: name?,
+                        element,
+                        dims,
+                    })
                 })
                 .collect()
         }
@@ -162,18 +215,34 @@ impl Session {
 
     /// # Safety
     /// `info` is a type description that lives for the call.
-    unsafe fn describe(&self, doing: &str, info: *const OrtTypeInfo) -> Result<(Element, Vec<i64>), OnnxError> {
+    unsafe fn describe(
+        &self,
+        doing: &str,
+        info: *const OrtTypeInfo,
+    ) -> Result<(Element, Vec<i64>), OnnxError> {
         let (mut tensor, mut element, mut rank) = (ptr::null(), 0, 0);
         // SAFETY: promised by the caller; `tensor` borrows from `info`.
         unsafe {
-            call!(self.library, doing, CastTypeInfoToTensorInfo(info, &raw mut tensor))?;
+            call!(
+                self.library,
+                doing,
+                CastTypeInfoToTensorInfo(info, &raw mut tensor)
+            )?;
             if tensor.is_null() {
                 return Ok((Element(0), Vec::new()));
             }
-            call!(self.library, doing, GetTensorElementType(tensor, &raw mut element))?;
+            call!(
+                self.library,
+                doing,
+                GetTensorElementType(tensor, &raw mut element)
+            )?;
             call!(self.library, doing, GetDimensionsCount(tensor, &raw mut rank))?;
             let mut dims = vec![0; rank];
-            call!(self.library, doing, GetDimensions(tensor, dims.as_mut_ptr(), rank))?;
+            call!(
+                self.library,
+                doing,
+                GetDimensions(tensor, dims.as_mut_ptr(), rank)
+            )?;
             Ok((Element(element), dims))
         }
     }
@@ -196,15 +265,20 @@ struct Settings {
 
 impl Settings {
     fn new(library: &Library, options: SessionOptions<'_>) -> Result<Settings, OnnxError> {
-        let mut settings = Settings { library: library.clone(), options: ptr::null_mut() };
+        let mut settings = Settings {
+            library: library.clone(),
+            options: ptr::null_mut(),
+        };
         let level = if options.optimise {
             GraphOptimizationLevel_ORT_ENABLE_ALL
         } else {
             GraphOptimizationLevel_ORT_DISABLE_ALL
         };
         // Pool threads that spin between operators would take the processor from everything else.
-        let spinning: [(&CStr, &CStr); 2] =
-            [(c"session.intra_op.allow_spinning", c"0"), (c"session.inter_op.allow_spinning", c"0")];
+        let spinning: [(&CStr, &CStr); 2] = [
+            (c"session.intra_op.allow_spinning", c"0"),
+            (c"session.inter_op.allow_spinning", c"0"),
+        ];
         let doing = "set a session's options";
         // SAFETY: the options are made first and released by `drop`; every text is a C string.
         unsafe {
@@ -213,12 +287,20 @@ impl Settings {
             // One thread: the dispatcher's own. A piece then runs where the schedule put it, and nowhere else.
             call!(library, doing, SetIntraOpNumThreads(made, 1))?;
             call!(library, doing, SetInterOpNumThreads(made, 1))?;
-            call!(library, doing, SetSessionExecutionMode(made, ExecutionMode_ORT_SEQUENTIAL))?;
+            call!(
+                library,
+                doing,
+                SetSessionExecutionMode(made, ExecutionMode_ORT_SEQUENTIAL)
+            )?;
             call!(library, doing, SetSessionGraphOptimizationLevel(made, level))?;
             call!(library, doing, EnableCpuMemArena(made))?;
             call!(library, doing, EnableMemPattern(made))?;
             for (key, value) in spinning {
-                call!(library, doing, AddSessionConfigEntry(made, key.as_ptr(), value.as_ptr()))?;
+                call!(
+                    library,
+                    doing,
+                    AddSessionConfigEntry(made, key.as_ptr(), value.as_ptr())
+                )?;
             }
             if let Some(prefix) = options.profile {
                 call!(library, doing, EnableProfiling(made, prefix.as_ptr()))?;

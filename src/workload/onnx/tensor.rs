@@ -2,9 +2,9 @@
 
 #![allow(unsafe_code, non_upper_case_globals)]
 
+use super::OnnxError;
 use super::bindings::*;
 use super::library::{Library, call};
-use super::OnnxError;
 use std::cell::UnsafeCell;
 use std::ptr;
 use std::sync::Arc;
@@ -77,7 +77,13 @@ impl Tensor {
     pub(super) fn new(library: &Library, element: Element, dims: &[i64]) -> Result<Arc<Tensor>, OnnxError> {
         let bytes = size(element, dims)?;
         let lines = vec![Line([0; 64]); bytes.div_ceil(64).max(1)].into_boxed_slice();
-        Tensor::over(library, Arc::new(Memory(UnsafeCell::new(lines))), element, dims, bytes)
+        Tensor::over(
+            library,
+            Arc::new(Memory(UnsafeCell::new(lines))),
+            element,
+            dims,
+            bytes,
+        )
     }
 
     /// The beginning of `self`'s memory under another shape: a smaller minibatch of the same rows.
@@ -113,7 +119,14 @@ impl Tensor {
             )?;
         }
         let library = library.clone();
-        Ok(Arc::new(Tensor { library, memory, value, element, dims: dims.to_vec(), bytes }))
+        Ok(Arc::new(Tensor {
+            library,
+            memory,
+            value,
+            element,
+            dims: dims.to_vec(),
+            bytes,
+        }))
     }
 
     pub(super) fn value(&self) -> *const OrtValue {
@@ -169,10 +182,14 @@ impl Drop for Tensor {
 }
 
 fn size(element: Element, dims: &[i64]) -> Result<usize, OnnxError> {
-    let elements = dims.iter().try_fold(1_usize, |product, dim| product.checked_mul(usize::try_from(*dim).ok()?));
+    let elements = dims.iter().try_fold(1_usize, |product, dim| {
+        product.checked_mul(usize::try_from(*dim).ok()?)
+    });
     let bytes = elements.and_then(|count| count.checked_mul(element.bytes()?));
-    bytes.filter(|bytes| *bytes <= isize::MAX as usize).ok_or_else(|| OnnxError::Engine {
-        doing: format!("make a tensor of {element} {dims:?}"),
-        message: "its size is not known, or too large".to_string(),
-    })
+    bytes
+        .filter(|bytes| *bytes <= isize::MAX as usize)
+        .ok_or_else(|| OnnxError::Engine {
+            doing: format!("make a tensor of {element} {dims:?}"),
+            message: "its size is not known, or too large".to_string(),
+        })
 }

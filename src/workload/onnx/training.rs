@@ -88,10 +88,20 @@ impl OnnxTraining {
     /// for each state tensor S. Measures its nodes, cuts it, and runs every segment several times over scratch data, so
     /// that no later run has anything to set up.
     pub fn new(library: &Library, model: &[u8], config: TrainingConfig) -> Result<OnnxTraining, OnnxError> {
-        let TrainingConfig { name, weights, lr, wanted_piece, fetch, publish } = config;
+        let TrainingConfig {
+            name,
+            weights,
+            lr,
+            wanted_piece,
+            fetch,
+            publish,
+        } = config;
         let graph = Cuttable::new(&name, model)?;
         let whole = graph.whole();
-        let options = SessionOptions { optimise: false, profile: None };
+        let options = SessionOptions {
+            optimise: false,
+            profile: None,
+        };
         let session = Arc::new(Session::new(library, &name, &whole, options)?);
         let ports = Ports::check(&session)?;
         let tensor = |port: &Port| Tensor::new(library, port.element, &port.dims);
@@ -101,8 +111,15 @@ impl OnnxTraining {
         let is_weight = |name: &str| name != "t" && !name.starts_with("m.") && !name.starts_with("v.");
         let mut states = Vec::new();
         for port in &ports.states {
-            let start = if is_weight(&port.name) { filled(library, &name, port, &weights)? } else { tensor(port)? };
-            states.push(State { name: port.name.clone(), copies: [start, tensor(port)?] });
+            let start = if is_weight(&port.name) {
+                filled(library, &name, port, &weights)?
+            } else {
+                tensor(port)?
+            };
+            states.push(State {
+                name: port.name.clone(),
+                copies: [start, tensor(port)?],
+            });
         }
         if let Some(publish) = &publish {
             for wanted in &publish.names {
@@ -130,7 +147,11 @@ impl OnnxTraining {
         if let Some(wanted) = wanted_piece {
             let times = node_times::measure(library, &name, &whole, graph.nodes(), |session| {
                 let bindings = made.bind(std::slice::from_ref(session), &rate, library)?;
-                bindings.into_iter().flatten().next().ok_or_else(|| no_tensor(&name, "loss", "output"))
+                bindings
+                    .into_iter()
+                    .flatten()
+                    .next()
+                    .ok_or_else(|| no_tensor(&name, "loss", "output"))
             })?;
             made.cut(&graph, &times, wanted, &rate, library, options)?;
         }
@@ -196,7 +217,11 @@ impl OnnxTraining {
             }
             for state in &self.states {
                 let [first, second] = &state.copies;
-                let (read, write) = if from == 0 { (first, second) } else { (second, first) };
+                let (read, write) = if from == 0 {
+                    (first, second)
+                } else {
+                    (second, first)
+                };
                 if name == state.name {
                     return Some(Arc::clone(read));
                 }
@@ -207,7 +232,10 @@ impl OnnxTraining {
             crossing.get(name).map(Arc::clone)
         };
         let both = |session: &Arc<Session>| -> Result<[Binding; 2], OnnxError> {
-            Ok([Binding::new(session, |name| find(name, 0))?, Binding::new(session, |name| find(name, 1))?])
+            Ok([
+                Binding::new(session, |name| find(name, 0))?,
+                Binding::new(session, |name| find(name, 1))?,
+            ])
         };
         sessions.iter().map(both).collect()
     }
@@ -220,7 +248,9 @@ impl OnnxTraining {
         let mut times = vec![Vec::new(); self.segments.len()];
         for run in 0..=MEASURED {
             for (segment, times) in self.segments.iter_mut().zip(&mut times) {
-                let Some(binding) = segment.get_mut(self.now) else { continue };
+                let Some(binding) = segment.get_mut(self.now) else {
+                    continue;
+                };
                 let start = thread_time();
                 binding.run()?;
                 // The first run makes ONNX Runtime's own buffers.
@@ -232,7 +262,8 @@ impl OnnxTraining {
         self.lengths = vec![self.measure_fetch()];
         for mut times in times {
             times.sort_unstable();
-            self.lengths.push(times.iter().rev().nth(1).copied().unwrap_or(Nanos::ZERO));
+            self.lengths
+                .push(times.iter().rev().nth(1).copied().unwrap_or(Nanos::ZERO));
         }
         Ok(())
     }
@@ -269,7 +300,11 @@ impl OnnxTraining {
 
     /// Samples in a minibatch.
     pub fn minibatch(&self) -> usize {
-        self.y.dims.first().and_then(|size| usize::try_from(*size).ok()).unwrap_or(0)
+        self.y
+            .dims
+            .first()
+            .and_then(|size| usize::try_from(*size).ok())
+            .unwrap_or(0)
     }
 
     /// The present value of a state tensor.
@@ -280,10 +315,16 @@ impl OnnxTraining {
 
     /// The present weights in the order of `names`, as a weights file holds them; unknown names are left out.
     pub fn weights(&self, names: &[String]) -> Vec<Weight> {
-        let known = names.iter().filter_map(|name| self.states.iter().find(|state| state.name == *name));
+        let known = names
+            .iter()
+            .filter_map(|name| self.states.iter().find(|state| state.name == *name));
         let weight = |state: &State| {
             let tensor = state.copies.get(self.now)?;
-            Some(Weight { name: state.name.clone(), dims: tensor.dims.clone(), values: tensor.f32().to_vec() })
+            Some(Weight {
+                name: state.name.clone(),
+                dims: tensor.dims.clone(),
+                values: tensor.f32().to_vec(),
+            })
         };
         known.filter_map(weight).collect()
     }
@@ -304,8 +345,12 @@ impl OnnxTraining {
             let _ = publish.sender.send_with(|mut values| {
                 for name in &publish.names {
                     let state = states.iter().find(|state| state.name == *name);
-                    let Some(tensor) = state.and_then(|state| state.copies.get(now)) else { return };
-                    let Some((part, rest)) = values.split_at_mut_checked(tensor.f32().len()) else { return };
+                    let Some(tensor) = state.and_then(|state| state.copies.get(now)) else {
+                        return;
+                    };
+                    let Some((part, rest)) = values.split_at_mut_checked(tensor.f32().len()) else {
+                        return;
+                    };
                     part.copy_from_slice(tensor.f32());
                     values = rest;
                 }
@@ -332,7 +377,9 @@ impl Training for OnnxTraining {
             return Err(WorkloadError::Failed(OUT_OF_ORDER));
         }
         let segment = self.segments.get_mut(usize::from(piece) - 1);
-        let binding = segment.and_then(|copies| copies.get_mut(self.now)).ok_or(WorkloadError::Failed(OUT_OF_ORDER))?;
+        let binding = segment
+            .and_then(|copies| copies.get_mut(self.now))
+            .ok_or(WorkloadError::Failed(OUT_OF_ORDER))?;
         binding.run().map_err(|_| WorkloadError::Failed(ENGINE))?;
         if usize::from(piece) < self.segments.len() {
             self.next = piece + 1;
@@ -347,7 +394,11 @@ fn out_name(state: &str) -> String {
 }
 
 fn no_tensor(model: &str, name: &str, role: &'static str) -> OnnxError {
-    OnnxError::NoTensor { model: model.to_string(), name: name.to_string(), role }
+    OnnxError::NoTensor {
+        model: model.to_string(),
+        name: name.to_string(),
+        role,
+    }
 }
 
 /// The inputs and outputs of a step graph, checked.
@@ -362,28 +413,69 @@ struct Ports {
 impl Ports {
     fn check(session: &Session) -> Result<Ports, OnnxError> {
         let model = &session.name;
-        let input = |name: &str, role| session.input(name).cloned().ok_or_else(|| no_tensor(model, name, role));
-        let (x, y, lr) = (input("x", "input (the minibatch)")?, input("y", "input (the labels)")?, input("lr", "input")?);
-        let loss = session.output("loss").cloned().ok_or_else(|| no_tensor(model, "loss", "output"))?;
+        let input = |name: &str, role| {
+            session
+                .input(name)
+                .cloned()
+                .ok_or_else(|| no_tensor(model, name, role))
+        };
+        let (x, y, lr) = (
+            input("x", "input (the minibatch)")?,
+            input("y", "input (the labels)")?,
+            input("lr", "input")?,
+        );
+        let loss = session
+            .output("loss")
+            .cloned()
+            .ok_or_else(|| no_tensor(model, "loss", "output"))?;
         let minibatch = x.dims.first().copied().unwrap_or(-1);
-        expect(model, &x, "float32 with every size fixed", x.element == Element::F32 && fixed(&x) && minibatch > 0)?;
+        expect(
+            model,
+            &x,
+            "float32 with every size fixed",
+            x.element == Element::F32 && fixed(&x) && minibatch > 0,
+        )?;
         let labels = y.element == Element::I64 && y.dims.first() == Some(&minibatch) && fixed(&y);
         expect(model, &y, "int64 with one label for each sample of `x`", labels)?;
         let scalar = |port: &Port| port.element == Element::F32 && port.dims.iter().all(|dim| *dim == 1);
         expect(model, &lr, "one float32", scalar(&lr))?;
         expect(model, &loss, "one float32", scalar(&loss))?;
-        let states = session.inputs.iter().filter(|port| !["x", "y", "lr"].contains(&port.name.as_str()));
+        let states = session
+            .inputs
+            .iter()
+            .filter(|port| !["x", "y", "lr"].contains(&port.name.as_str()));
         let states: Vec<Port> = states.cloned().collect();
         for port in &states {
             let out = out_name(&port.name);
-            let found = session.output(&out).ok_or_else(|| no_tensor(model, &out, "output (the new value of the state)"))?;
-            expect(model, port, "float32 with every size fixed", port.element == Element::F32 && fixed(port))?;
+            let found = session
+                .output(&out)
+                .ok_or_else(|| no_tensor(model, &out, "output (the new value of the state)"))?;
+            expect(
+                model,
+                port,
+                "float32 with every size fixed",
+                port.element == Element::F32 && fixed(port),
+            )?;
             if (found.element, &found.dims) != (port.element, &port.dims) {
-                let (expected, found) = (format!("{}, as `{}`", port.describe(), port.name), found.describe());
-                return Err(OnnxError::WrongTensor { model: model.clone(), name: out, expected, found });
+                let (expected, found) = (
+                    format!("{}, as `{}`", port.describe(), port.name),
+                    found.describe(),
+                );
+                return Err(OnnxError::WrongTensor {
+                    model: model.clone(),
+                    name: out,
+                    expected,
+                    found,
+                });
             }
         }
-        Ok(Ports { x, y, lr, loss, states })
+        Ok(Ports {
+            x,
+            y,
+            lr,
+            loss,
+            states,
+        })
     }
 }
 
@@ -396,5 +488,10 @@ fn expect(model: &str, port: &Port, expected: &str, holds: bool) -> Result<(), O
         return Ok(());
     }
     let (name, found) = (port.name.clone(), port.describe());
-    Err(OnnxError::WrongTensor { model: model.to_string(), name, expected: expected.to_string(), found })
+    Err(OnnxError::WrongTensor {
+        model: model.to_string(),
+        name,
+        expected: expected.to_string(),
+        found,
+    })
 }

@@ -1,0 +1,313 @@
+//! What comes before a run: the models are read, profiled on this machine, and a plan is made for the simulated board.
+
+use super::Arguments;
+use super::camera::{Camera, Light, PIXELS, SHAPES};
+use fulcrum::board::Board;
+use fulcrum::bound::Rule;
+use fulcrum::clock::{Clock, Monotonic, thread_time};
+use fulcrum::file;
+use fulcrum::plan::{self, Plan, Problem};
+use fulcrum::predict::Table;
+use fulcrum::profile::{Kind, Profile, RawRow, Row, measure};
+use fulcrum::twin::{HostTime, Twin};
+use fulcrum::units::{Milliwatts, Nanos};
+use fulcrum::workload::onnx::model::{Weight, decode_weights, encode_weights};
+use fulcrum::workload::onnx::{InferenceConfig, Library, OnnxInference, OnnxTraining, Publish, TrainingConfig, weight_names};
+use fulcrum::workload::{Inference, Progress, Request, Training, WorkloadError, swap};
+use std::borrow::Cow;
+use std::error::Error;
+use std::path::Path;
+
+/// The workloads' names in the profile.
+pub(super) const SEE: &str = "see";
+pub(super) const LEARN: &str = "learn";
+
+/// Minibatch sizes the plan may choose.
+const MINIBATCHES: [u32; 4] = [1, 2, 3, 4];
+
+/// Thousandths added to measured times: the host is shared, and a profile of a second is short.
+const MARGIN: u32 = 150;
+
+/// Learning rate of the training step (Adam).
+const RATE: f32 = 2e-3;
+
+/// Steps between two sets of weights that go live.
+const PUBLISH_EVERY: u32 = 4;
+
+/// The three model files.
+pub(super) struct Models {
+    library: Library,
+    infer: (String, Cow<'static, [u8]>),
+    step: (String, Cow<'static, [u8]>),
+    weights: Vec<Weight>,
+    names: Vec<String>,
+}
+
+impl Models {
+    /// Opens ONNX Runtime and reads the files, built in unless named.
+    pub(super) fn read(arguments: &Arguments) -> Result<Models, Box<dyn Error>> {
+        let library = Library::open()?;
+        let infer = file_or(arguments.model.as_deref(), "shapes_infer.onnx", include_bytes!("../../../../tests/fixtures/shapes_infer.onnx"))?;
+        let step = file_or(arguments.step.as_deref(), "shapes_step.onnx", include_bytes!("../../../../tests/fixtures/shapes_step.onnx"))?;
+        let weights = file_or(arguments.weights.as_deref(), "shapes_day.onnx", include_bytes!("../../../../tests/fixtures/shapes_day.onnx"))?;
+        let names = weight_names(&infer.0, &infer.1)?;
+        let weights = decode_weights(&weights.0, &weights.1)?;
+        Ok(Models { library, infer, step, weights, names })
+    }
+
+    /// The forward model as a workload that takes its frames from `fill`.
+    pub(super) fn inference(
+        &self,
+        minibatch: usize,
+        fill: impl FnMut(&Request, &mut [f32]) -> Result<(), WorkloadError> + Send + 'static,
+        swap: Option<swap::Receiver>,
+    ) -> Result<OnnxInference, Box<dyn Error>> {
+        let config = InferenceConfig {
+            name: self.infer.0.clone(),
+            minibatch,
+            row: PIXELS,
+            classes: SHAPES.len(),
+            weights: self.weights.clone(),
+            fill: Box::new(fill),
+            swap,
+        };
+        Ok(OnnxInference::new(&self.library, &self.infer.1, config)?)
+    }
+
+    /// The training step as a job that takes its minibatches from `fetch`, in pieces of `wanted` on this machine.
+    pub(super) fn training(
+        &self,
+        wanted: Option<Nanos>,
+        fetch: impl FnMut(&mut [f32], &mut [i64]) -> bool + Send + 'static,
+        sender: Option<swap::Sender>,
+    ) -> Result<OnnxTraining, Box<dyn Error>> {
+        let config = TrainingConfig {
+            name: self.step.0.clone(),
+            weights: self.weights.clone(),
+            lr: RATE,
+            wanted_piece: wanted,
+            fetch: Box::new(fetch),
+            publish: sender.map(|sender| Publish { sender, names: self.names.clone(), every: PUBLISH_EVERY }),
+        };
+        Ok(OnnxTraining::new(&self.library, &self.step.1, config)?)
+    }
+
+    /// A way for new weights from the training job to inference.
+    pub(super) fn swap(&self) -> (swap::Sender, swap::Receiver) {
+        let known = self.names.iter().filter_map(|name| self.weights.iter().find(|weight| weight.name == *name));
+        swap::channel(known.map(|weight| weight.values.len()).sum())
+    }
+
+    pub(super) fn engine(&self) -> String {
+        format!("ONNX Runtime {}", self.library.version())
+    }
+}
+
+/// A model's name and bytes.
+fn file_or(path: Option<&Path>, name: &str, built_in: &'static [u8]) -> Result<(String, Cow<'static, [u8]>), String> {
+    match path {
+        None => Ok((name.to_string(), Cow::Borrowed(built_in))),
+        Some(path) => {
+            let bytes = std::fs::read(path).map_err(|error| format!("{} could not be read: {error}", path.display()))?;
+            Ok((path.display().to_string(), Cow::Owned(bytes)))
+        }
+    }
+}
+
+/// What the run needs to know of machine, models and plan.
+pub(super) struct Prepared {
+    pub(super) twin: Twin,
+    pub(super) plan: Plan,
+    /// Rows measured on this machine, which stands for the board's top mode.
+    pub(super) profile: Profile,
+    /// Longest inference minibatch in the planned mode, with its margin.
+    pub(super) cost: Nanos,
+    /// Longest training piece wanted on this machine.
+    pub(super) wanted: Nanos,
+    /// What is allowed for this machine's other work; see [`Allowance`].
+    pub(super) allowance: Allowance,
+}
+
+/// What this machine, unlike a robot's, takes from the runtime now and then: other programs and a scheduler without
+/// guarantees. Part of the bound, so that the bound holds here.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Allowance {
+    /// How late a frame may be handed in.
+    pub(super) jitter: Nanos,
+    /// How late a piece may end.
+    pub(super) late: Nanos,
+    /// From a decision to the work.
+    pub(super) switch: Nanos,
+}
+
+impl Allowance {
+    /// Twice the worst of 300 wake-ups on this machine, at least 2 ms and at most 4 ms for each.
+    fn measure() -> Allowance {
+        let worst = (0..300).map(|_| {
+            let wanted = Monotonic.now() + Nanos::from_millis(1);
+            Monotonic.sleep_until(wanted);
+            Monotonic.now() - wanted
+        });
+        let worst = worst.max().unwrap_or(Nanos::ZERO);
+        let each = worst.times(2).clamp(Nanos::from_millis(2), Nanos::from_millis(4));
+        Allowance { jitter: each, late: each, switch: Nanos(each.0 / 4) }
+    }
+}
+
+impl Prepared {
+    pub(super) fn new(arguments: &Arguments, models: &Models) -> Result<Prepared, Box<dyn Error>> {
+        let twin = Twin::open(&arguments.board, arguments.seed)?;
+        eprintln!("{}; measuring {} on this machine ...", twin.facts(), models.engine());
+        let allowance = Allowance::measure();
+        let mut host = measure_inference(models, arguments.seed)?;
+        let whole = models.training(None, day_minibatches(arguments.seed), None)?;
+        let step = whole.step_length();
+        let samples = u32::try_from(whole.minibatch()).unwrap_or(u32::MAX);
+        host.push(HostTime { workload: LEARN.into(), kind: Kind::Training, minibatch: samples, time: step });
+        let profile = Profile { board: twin.facts().name().to_string(), rows: rows(&twin, &host)? };
+        let table = Table::new(twin.table(&host)?);
+        // The cut depends on the mode and the mode a little on the cut: plan as if the cut were perfect, cut for that
+        // mode, then plan with what came of it.
+        let piece = Nanos((arguments.piece_ms * 1e6) as u64);
+        let ideal = thousandths(piece, step.times(2));
+        let first = search(arguments, &twin, &table, samples, ideal, allowance)?;
+        let wanted = on_host(piece, twin.ratio(&first.mode, Kind::Training));
+        let cut = models.training(Some(wanted), |_, _| false, None)?;
+        let longest = cut.piece_lengths().iter().copied().max().unwrap_or(step);
+        let plan = search(arguments, &twin, &table, samples, thousandths(longest, step), allowance)?;
+        let cost = table
+            .at(&plan.mode, SEE, Kind::Inference, plan.minibatch)
+            .map_or(plan.demand, |entry| with_margin(entry.time.value));
+        eprintln!(
+            "plan: mode {} of the simulated board, minibatch {}, bound {}, power {}; binding: {}\nstep of {} ms cut \
+             into {} pieces of at most {} ms there, {} KiB of buffers across the cuts",
+            plan.mode,
+            plan.minibatch,
+            plan.bound,
+            plan.power,
+            plan.binding,
+            in_mode(&twin, &plan, step).as_millis_f64().round(),
+            cut.segments(),
+            (in_mode(&twin, &plan, longest).as_millis_f64() * 10.0).round() / 10.0,
+            cut.buffer_bytes() / 1024,
+        );
+        Ok(Prepared { twin, plan, profile, cost, wanted, allowance })
+    }
+
+    /// The announced length of a piece that took `host` on this machine.
+    pub(super) fn announced(&self, host: Nanos) -> Nanos {
+        with_margin(in_mode(&self.twin, &self.plan, host))
+    }
+}
+
+fn in_mode(twin: &Twin, plan: &Plan, host: Nanos) -> Nanos {
+    host.scaled(twin.ratio(&plan.mode, Kind::Training))
+}
+
+fn with_margin(time: Nanos) -> Nanos {
+    time.scaled(1_000 + u64::from(MARGIN))
+}
+
+/// A time on this machine that becomes at most `time` in a mode of this ratio, with the margin.
+fn on_host(time: Nanos, ratio: u64) -> Nanos {
+    Nanos(time.0.saturating_mul(1_000_000) / (ratio.max(1) * (1_000 + u64::from(MARGIN))))
+}
+
+fn thousandths(part: Nanos, whole: Nanos) -> u32 {
+    let share = (u128::from(part.0) * 1_000).div_ceil(u128::from(whole.0.max(1)));
+    u32::try_from(share).unwrap_or(1_000).clamp(1, 1_000)
+}
+
+fn search(
+    arguments: &Arguments,
+    twin: &Twin,
+    table: &Table,
+    samples: u32,
+    piece: u32,
+    allowance: Allowance,
+) -> Result<Plan, Box<dyn Error>> {
+    let problem = Problem {
+        stream: plan::Stream {
+            workload: SEE,
+            period: period(arguments),
+            jitter: allowance.jitter,
+            minibatches: &MINIBATCHES,
+        },
+        job: Some(plan::Job { workload: LEARN, minibatch: samples, piece, overhead: Nanos::from_micros(100) }),
+        latency_limit: Nanos((arguments.latency_ms * 1e6) as u64),
+        power_limit: Milliwatts((arguments.power_w * 1e3) as u32),
+        rule: Rule::Reserved,
+        switch: allowance.switch,
+        late: allowance.late,
+        margin: MARGIN,
+    };
+    Ok(plan::exhaustive(twin.facts(), table, &problem)?)
+}
+
+/// Time between two frames.
+pub(super) fn period(arguments: &Arguments) -> Nanos {
+    Nanos(((1e9 / arguments.rate_hz) as u64).max(1))
+}
+
+fn measure_inference(models: &Models, seed: u64) -> Result<Vec<HostTime>, Box<dyn Error>> {
+    let mut frame = [0.0; PIXELS];
+    Camera::new(seed).frame(Light::Day, &mut frame);
+    let fill = move |_: &Request, row: &mut [f32]| {
+        row.copy_from_slice(&frame);
+        Ok(())
+    };
+    let largest = MINIBATCHES.into_iter().max().unwrap_or(1) as usize;
+    let mut inference = models.inference(largest, fill, None)?;
+    let mut times = Vec::new();
+    for minibatch in MINIBATCHES {
+        let requests = vec![Request::default(); minibatch as usize];
+        let mut answers = vec![0; requests.len()];
+        let measured = measure(20, 100, thread_time, || inference.run(&requests, &mut answers))?;
+        times.push(HostTime { workload: SEE.into(), kind: Kind::Inference, minibatch, time: measured.upper });
+    }
+    Ok(times)
+}
+
+fn rows(twin: &Twin, host: &[HostTime]) -> Result<Vec<Row>, Box<dyn Error>> {
+    let row = |time: &HostTime| {
+        Row::check(RawRow {
+            mode: twin.space().top(),
+            workload: time.workload.clone(),
+            kind: time.kind,
+            minibatch: time.minibatch,
+            time: time.time,
+            power: None,
+        })
+    };
+    Ok(host.iter().map(row).collect::<Result<_, _>>()?)
+}
+
+/// Minibatches of fresh frames by day.
+fn day_minibatches(seed: u64) -> impl FnMut(&mut [f32], &mut [i64]) -> bool + Send {
+    let mut camera = Camera::new(seed);
+    move |x, y| {
+        for (row, label) in x.chunks_exact_mut(PIXELS).zip(y) {
+            *label = camera.frame(Light::Day, row) as i64;
+        }
+        true
+    }
+}
+
+/// Trains on the day scene and writes the weights.
+pub(super) fn pretrain(models: &Models, seed: u64, steps: u32, path: &Path) -> Result<(), Box<dyn Error>> {
+    let mut training = models.training(None, day_minibatches(seed), None)?;
+    for step in 1..=steps {
+        for piece in 0..training.pieces() {
+            if let Progress::Stepped { loss } = training.run_piece(piece)?
+                && (step % 20 == 0 || step == steps)
+            {
+                eprintln!("step {step}: loss {loss:.3}");
+            }
+        }
+    }
+    let bytes = encode_weights(&training.weights(&models.names));
+    file::replace([path], |_, out| out.write_all(&bytes))
+        .map_err(|(path, error)| format!("{} could not be written: {error}", path.display()))?;
+    eprintln!("wrote {}", path.display());
+    Ok(())
+}
