@@ -3,7 +3,8 @@
 #![allow(unsafe_code)]
 
 use super::error::fulcrum_error_t;
-use super::runtime::{Handle, call, fulcrum_runtime_t};
+use super::handle::{Handle, call};
+use super::runtime::fulcrum_runtime_t;
 use super::sized;
 use super::status::{self, FULCRUM_EMPTY, FULCRUM_OK, fulcrum_status_t};
 use crate::trace::Event;
@@ -44,6 +45,8 @@ pub struct fulcrum_event_t {
 
 const _: () = assert!(core::mem::size_of::<fulcrum_event_t>() == 32, "the layout is frozen");
 const _: () = assert!(core::mem::offset_of!(fulcrum_event_t, loss) == 28, "the layout is frozen");
+
+const _: () = assert!(crate::limits::EVENTS == 8192, "the header says so");
 
 impl From<Event> for fulcrum_event_t {
     fn from(event: Event) -> fulcrum_event_t {

@@ -3,7 +3,8 @@
 #![allow(unsafe_code)]
 
 use super::error::fulcrum_error_t;
-use super::runtime::{Handle, call, fulcrum_runtime_t, mark_dispatcher};
+use super::handle::{Handle, call, mark_dispatcher};
+use super::runtime::fulcrum_runtime_t;
 use super::sized::{self, Growing};
 use super::status::{FULCRUM_OK, Fault, fulcrum_status_t};
 use crate::limits;
@@ -45,6 +46,8 @@ pub struct fulcrum_job_t {
     /// Handed to the callback. Used on the dispatcher thread until the runtime is stopped or closed. May be NULL.
     pub user: *mut c_void,
 }
+
+const _: () = assert!(limits::PIECES == 128, "the header says so");
 
 #[cfg(target_pointer_width = "64")]
 const _: () = {

@@ -32,4 +32,5 @@ pub mod statistics;
 pub mod event;
 
 mod gate;
+mod handle;
 pub mod sized;

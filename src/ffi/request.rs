@@ -2,7 +2,8 @@
 
 #![allow(unsafe_code)]
 
-use super::runtime::{Handle, call, fulcrum_runtime_t};
+use super::handle::{Handle, call};
+use super::runtime::fulcrum_runtime_t;
 use super::sized;
 use super::status::{self, FULCRUM_EMPTY, FULCRUM_OK, Fault, fulcrum_status_t};
 use crate::clock::{Clock, Monotonic};
@@ -46,6 +47,8 @@ pub struct fulcrum_completion_t {
 
 const _: () = assert!(core::mem::size_of::<fulcrum_completion_t>() == 48, "the layout is frozen");
 const _: () = assert!(core::mem::offset_of!(fulcrum_completion_t, status) == 40, "the layout is frozen");
+
+const _: () = assert!(2 * crate::limits::REQUESTS == 128, "the header says so");
 
 impl From<Completion> for fulcrum_completion_t {
     fn from(completion: Completion) -> fulcrum_completion_t {

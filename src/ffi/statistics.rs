@@ -2,7 +2,8 @@
 
 #![allow(unsafe_code)]
 
-use super::runtime::{Handle, call, fulcrum_runtime_t};
+use super::handle::{Handle, call};
+use super::runtime::fulcrum_runtime_t;
 use super::sized::{self, Growing};
 use super::status::{FULCRUM_OK, Fault, fulcrum_status_t};
 use core::ptr::null_mut;

@@ -5,7 +5,8 @@
 use super::error::fulcrum_error_t;
 use super::gate::Gate;
 use super::request::{fulcrum_completion_t, fulcrum_request_t};
-use super::runtime::{Handle, call, fulcrum_runtime_t, mark_dispatcher};
+use super::handle::{Handle, call, mark_dispatcher};
+use super::runtime::fulcrum_runtime_t;
 use super::sized::{self, Growing};
 use super::status::{FULCRUM_OK, Fault, fulcrum_status_t};
 use crate::clock::{Clock, Monotonic};
@@ -66,6 +67,8 @@ pub struct fulcrum_stream_t {
     /// Handed to both callbacks. Used on the dispatcher thread until the runtime is stopped or closed. May be NULL.
     pub user: *mut c_void,
 }
+
+const _: () = assert!(limits::MINIBATCH == 64, "the header says so");
 
 #[cfg(target_pointer_width = "64")]
 const _: () = {
