@@ -4,14 +4,14 @@
  *
  * Rules that hold for every function:
  *   1. The object comes first; const means it does not change; inputs come before outputs.
- *   2. Outputs are written only on success, an fulcrum_error_t only on failure.
+ *   2. Outputs are written only on success, a fulcrum_error_t only on failure.
  *   3. Every pointer is checked, and NULL is refused with a status; fulcrum_close(NULL) does nothing.
  *   4. Structs that say their size grow: set size to sizeof the struct and every other field to zero or a value.
- *      C: fulcrum_stream_t s = {.size = sizeof s};   C++: fulcrum_stream_t s{}; s.size = sizeof s;
+ *      C: fulcrum_stream_t s = {.size = sizeof s};  C++: fulcrum_stream_t s{}; s.size = sizeof s;
  *   5. A bug in the library never unwinds into the caller: it is FULCRUM_ERR_BUG, and the handle can only be closed.
  *
- * Order of calls: fulcrum_open, then fulcrum_stream_add and fulcrum_job_add, then fulcrum_start; then fulcrum_submit and
- * fulcrum_poll from any thread; then fulcrum_stop, if results are still to be read, and fulcrum_close.
+ * Order of calls: fulcrum_open, then fulcrum_stream_add and fulcrum_job_add, then fulcrum_start; then fulcrum_submit
+ * and fulcrum_poll from any thread; then fulcrum_stop, if results are still to be read, and fulcrum_close.
  *
  * The row under each function says what it costs: whether it allocates, whether it blocks and until when, which threads
  * may call it, and whether it belongs into a real-time loop. All times are nanoseconds on CLOCK_MONOTONIC.
@@ -784,8 +784,8 @@ fulcrum_status_t fulcrum_job_add(struct fulcrum_runtime_t *rt,
 uint64_t fulcrum_now_ns(void);
 
 /**
- * METHOD fulcrum_runtime_t: hands a request in and wakes the dispatcher. Two threads that hand in to the same stream at
- * the same moment: one gets FULCRUM_ERR_BUSY, and neither waits.
+ * METHOD fulcrum_runtime_t: hands a request in and wakes the dispatcher. Of two threads that hand in to the same
+ * stream at the same moment one gets FULCRUM_ERR_BUSY; neither waits.
  *
  * | allocates no | blocks no | threads any | real-time yes |
  * @param rt  a started runtime
@@ -832,8 +832,8 @@ fulcrum_status_t fulcrum_bound(const struct fulcrum_runtime_t *rt,
                                uint64_t *out_ns);
 
 /**
- * METHOD fulcrum_runtime_t: tells what became of a stream's requests. Counters are read one by one while the dispatcher
- * goes on, so they may differ by the request that is just ending. Works after the stop too.
+ * METHOD fulcrum_runtime_t: tells what became of a stream's requests. Counters are read one by one while the
+ * dispatcher goes on, so they may differ by the request that is just ending. Works after the stop too.
  *
  * | allocates no | blocks no | threads any | real-time no: reads 14 KiB three times |
  * @param rt  a runtime that was started
@@ -847,8 +847,8 @@ fulcrum_status_t fulcrum_stream_statistics(const struct fulcrum_runtime_t *rt,
                                            struct fulcrum_stream_statistics_t *out);
 
 /**
- * METHOD fulcrum_runtime_t: tells what became of a training job. Counters are read one by one while the dispatcher goes
- * on, so they may differ by the piece that is just ending. Works after the stop too.
+ * METHOD fulcrum_runtime_t: tells what became of a training job. Counters are read one by one while the dispatcher
+ * goes on, so they may differ by the piece that is just ending. Works after the stop too.
  *
  * | allocates no | blocks no | threads any | real-time no: reads 14 KiB |
  * @param rt  a runtime that was started

@@ -1,5 +1,7 @@
 //! The C ABI as C and C++ see it: the tests in `tests/c` and `tests/cpp`, each compiled and run four ways.
 
+#![allow(clippy::panic, reason = "a helper of tests fails the test")]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -2,6 +2,8 @@
 //!
 //! `FULCRUM_BLESS=1 cargo test --test header` renews it; the difference is then there to review.
 
+#![allow(clippy::panic, reason = "a helper of tests fails the test")]
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::{env, fs};
@@ -23,6 +25,10 @@ fn generated() -> String {
 }
 
 fn committed() -> String {
+    // While one test renews the file the others must not read half of it.
+    if env::var_os("FULCRUM_BLESS").is_some() {
+        return generated();
+    }
     fs::read_to_string(here("include/fulcrum.h")).unwrap_or_default()
 }
 
@@ -53,6 +59,7 @@ fn the_committed_header_is_the_generated_one() {
     let generated = generated();
     if env::var_os("FULCRUM_BLESS").is_some() {
         assert!(fs::write(here("include/fulcrum.h"), &generated).is_ok());
+        return;
     }
     assert!(
         committed() == generated,

@@ -13,8 +13,8 @@ pub(super) struct Gate<T> {
     value: UnsafeCell<T>,
 }
 
-// SAFETY: the value is reached through `Inside` alone, of which there is one at a time; so threads share no reference to
-// it, they hand the value to each other, which `Send` allows.
+// SAFETY: the value is reached through `Inside` alone, of which there is one at a time; so threads share no reference
+// to it, they hand the value to each other, which `Send` allows.
 unsafe impl<T: Send> Sync for Gate<T> {}
 
 impl<T> Gate<T> {
@@ -25,8 +25,11 @@ impl<T> Gate<T> {
 
     /// Access until the answer is dropped; `None` while another has it.
     pub(super) fn enter(&self) -> Option<Inside<'_, T>> {
-        let free = self.taken.compare_exchange(false, true, Acquire, Acquire).is_ok();
-        free.then_some(Inside(self))
+        // An `Inside` is made only by the one who got in: dropping it opens the gate.
+        match self.taken.compare_exchange(false, true, Acquire, Acquire) {
+            Ok(_) => Some(Inside(self)),
+            Err(_) => None,
+        }
     }
 }
 
@@ -64,6 +67,7 @@ mod tests {
         let gate = Gate::new(1);
         let inside = gate.enter().unwrap();
         assert!(gate.enter().is_none());
+        assert!(gate.enter().is_none(), "turning one away does not open the gate to the next");
         drop(inside);
         assert!(gate.enter().is_some());
     }
@@ -73,7 +77,10 @@ mod tests {
         let gate = Gate::new(0_u64);
         let rounds = if cfg!(miri) { 50 } else { 20_000 };
         let entered: u64 = std::thread::scope(|scope| {
-            let count = || (0..rounds).filter_map(|_| gate.enter()).map(|mut inside| *inside += 1).count() as u64;
+            let count = || {
+                let entered = (0..rounds).filter_map(|_| gate.enter());
+                entered.map(|mut inside| *inside = core::hint::black_box(*inside) + 1).count() as u64
+            };
             let threads = [scope.spawn(count), scope.spawn(count)];
             threads.map(|thread| thread.join().unwrap()).iter().sum()
         });

@@ -74,8 +74,8 @@ pub extern "C" fn fulcrum_now_ns() -> u64 {
     Monotonic.now().0
 }
 
-/// METHOD fulcrum_runtime_t: hands a request in and wakes the dispatcher. Two threads that hand in to the same stream at
-/// the same moment: one gets FULCRUM_ERR_BUSY, and neither waits.
+/// METHOD fulcrum_runtime_t: hands a request in and wakes the dispatcher. Of two threads that hand in to the same
+/// stream at the same moment one gets FULCRUM_ERR_BUSY; neither waits.
 ///
 /// | allocates no | blocks no | threads any | real-time yes |
 /// @param rt  a started runtime

@@ -1,7 +1,7 @@
 //! A [sized](Growing) struct says its own size first, so that it can grow on either side of the ABI.
 //!
-//! An older caller's struct is shorter: what it lacks is zero, which means "default". A newer caller's struct is longer:
-//! it is accepted if it asks for nothing this library does not know, which is to say if its tail is zero.
+//! An older caller's struct is shorter: what it lacks is zero, which means "default". A newer caller's struct is
+//! longer: it is accepted if it asks for nothing this library does not know, which is to say if its tail is zero.
 
 #![allow(unsafe_code)]
 

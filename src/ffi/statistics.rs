@@ -1,4 +1,4 @@
-//! Statistics of a [stream](fulcrum_stream_statistics_t) and of a [job](fulcrum_job_statistics_t), counted from the start.
+//! Statistics of a [stream](fulcrum_stream_statistics_t) and of a [job](fulcrum_job_statistics_t), since the start.
 
 #![allow(unsafe_code)]
 
@@ -89,8 +89,8 @@ unsafe impl Growing for fulcrum_job_statistics_t {
     const FIRST: u32 = 80;
 }
 
-/// METHOD fulcrum_runtime_t: tells what became of a stream's requests. Counters are read one by one while the dispatcher
-/// goes on, so they may differ by the request that is just ending. Works after the stop too.
+/// METHOD fulcrum_runtime_t: tells what became of a stream's requests. Counters are read one by one while the
+/// dispatcher goes on, so they may differ by the request that is just ending. Works after the stop too.
 ///
 /// | allocates no | blocks no | threads any | real-time no: reads 14 KiB three times |
 /// @param rt  a runtime that was started
@@ -130,8 +130,8 @@ pub unsafe extern "C" fn fulcrum_stream_statistics(
     unsafe { call(rt, null_mut(), tell) }
 }
 
-/// METHOD fulcrum_runtime_t: tells what became of a training job. Counters are read one by one while the dispatcher goes
-/// on, so they may differ by the piece that is just ending. Works after the stop too.
+/// METHOD fulcrum_runtime_t: tells what became of a training job. Counters are read one by one while the dispatcher
+/// goes on, so they may differ by the piece that is just ending. Works after the stop too.
 ///
 /// | allocates no | blocks no | threads any | real-time no: reads 14 KiB |
 /// @param rt  a runtime that was started
