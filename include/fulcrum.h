@@ -214,8 +214,8 @@ typedef struct fulcrum_request_t {
 
 /**
  * Runs one minibatch, on the dispatcher thread. Writes one answer for each request; an answer is 64 bits of the
- * caller's own meaning. It must not throw, jump out, allocate, lock or touch files. 0: done; else the minibatch failed,
- * and the number comes back in the completions' code.
+ * caller's own meaning. It must not throw, jump out, allocate, lock or touch files. 0: done; else the minibatch
+ * failed, and the number comes back in the completions' code.
  */
 typedef int32_t (*fulcrum_run_t)(void *user,
                                  const struct fulcrum_request_t *requests,

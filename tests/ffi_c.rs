@@ -124,8 +124,10 @@ fn the_cpp_header_owns_the_runtime_and_closes_it_exactly_once() {
 fn the_shared_library_exports_exactly_the_functions_of_the_header() {
     let name = |text: &str| text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>();
     let header = read("include/fulcrum.h");
-    let declared = header.lines().filter(|line| !line.starts_with([' ', '/', '#', '}']) && !line.starts_with("typedef"));
-    let declared: BTreeSet<_> = declared
+    let prototype = |line: &&str| !line.starts_with([' ', '/', '#', '}']) && !line.starts_with("typedef");
+    let declared: BTreeSet<_> = header
+        .lines()
+        .filter(prototype)
         .filter_map(|line| line.match_indices("fulcrum_").map(|(at, _)| &line[at..]).find(|rest| {
             rest.strip_prefix(name(rest).as_str()).is_some_and(|after| after.starts_with('('))
         }))

@@ -22,8 +22,8 @@ use core::sync::atomic::AtomicBool;
 pub const FULCRUM_SPORADIC: u32 = 1;
 
 /// Runs one minibatch, on the dispatcher thread. Writes one answer for each request; an answer is 64 bits of the
-/// caller's own meaning. It must not throw, jump out, allocate, lock or touch files. 0: done; else the minibatch failed,
-/// and the number comes back in the completions' code.
+/// caller's own meaning. It must not throw, jump out, allocate, lock or touch files. 0: done; else the minibatch
+/// failed, and the number comes back in the completions' code.
 pub type fulcrum_run_t = Option<
     unsafe extern "C" fn(
         user: *mut c_void,
@@ -96,7 +96,7 @@ impl fulcrum_stream_t {
         let arrival = match (self.flags & FULCRUM_SPORADIC != 0, Nanos(self.jitter_ns)) {
             (false, jitter) => Arrival::Periodic { period, jitter },
             (true, Nanos::ZERO) => Arrival::Sporadic { period },
-            (true, _) => return Err(Fault::Argument("a sporadic stream has no place to stray from: set jitter_ns to 0")),
+            (true, _) => return Err(Fault::Argument("a sporadic stream has no jitter: set jitter_ns to 0")),
         };
         Ok(StreamSpec {
             // SAFETY: the caller promises a zero-terminated or 32-byte text.
