@@ -1,1 +1,36 @@
-//! (being written)
+//! The C ABI: `include/fulcrum.h` is generated from this module alone.
+//!
+//! Five rules hold for every function and are written once, here and at the top of the header: the object comes first;
+//! `const` means it does not change; inputs come before outputs; outputs are written only on success, and the error
+//! detail only on failure; closing NULL does nothing. Every pointer is checked. A panic stops at the edge.
+//!
+//! Functions take raw pointers and check them; what C must promise beside stands in each function's comment, which is
+//! also the header's, so there is no separate `# Safety` section.
+
+#![allow(non_camel_case_types, reason = "the names are those of C")]
+#![allow(clippy::missing_safety_doc, reason = "the comments are the header's; see above")]
+
+// Each on its own, so that this order, which is the header's, stays.
+pub mod version;
+
+pub mod status;
+
+pub mod error;
+
+pub mod config;
+
+pub mod runtime;
+
+pub mod stream;
+
+pub mod job;
+
+pub mod request;
+
+pub mod statistics;
+
+pub mod event;
+
+mod gate;
+mod handle;
+pub mod sized;

@@ -1,0 +1,283 @@
+//! The [`Handle`] is what a runtime's pointer points to: its phase, its parts and who may touch them when.
+
+#![allow(unsafe_code)]
+
+use super::error::fulcrum_error_t;
+use super::gate::{Gate, Inside};
+use super::runtime::fulcrum_runtime_t;
+use super::status::{Fault, fulcrum_status_t};
+use super::stream::Port;
+use crate::limits;
+use crate::runtime::{Builder, Events, Options, Runtime, Warning};
+use crate::schedule::{JobStatistics, StreamStatistics};
+use crate::units::Nanos;
+use core::cell::Cell;
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, OnceLock};
+
+/// "fulcrum" and a 1; marks memory that `fulcrum_open` made.
+const MAGIC: u64 = u64::from_be_bytes(*b"fulcrum1");
+
+/// Where a runtime stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Phase {
+    /// Takes streams and jobs.
+    Open,
+    /// The dispatcher runs.
+    Started,
+    /// The dispatcher has ended; results and statistics can still be read.
+    Stopped,
+    /// The start was refused; what is left is to close.
+    Refused,
+}
+
+impl Phase {
+    /// The fault of a call that this phase has no place for.
+    fn refuses(self) -> Fault {
+        Fault::Phase(match self {
+            Phase::Open => "the runtime was not started yet",
+            Phase::Started => "the runtime was started before; streams and jobs are added before the start",
+            Phase::Stopped => "the runtime is stopped; close it and open another",
+            Phase::Refused => "the start was refused; close the runtime and open another",
+        })
+    }
+}
+
+/// What the owner's calls work on: add, start, stop.
+pub(super) enum Owned {
+    Building(Building),
+    Started(Box<Runtime>),
+    Nothing,
+}
+
+/// A runtime before its start.
+pub(super) struct Building {
+    pub(super) builder: Box<Builder>,
+    /// Streams added so far.
+    pub(super) streams: u32,
+    /// Jobs added so far.
+    pub(super) jobs: u32,
+}
+
+/// What any thread may read after the start. Never changes again.
+pub(super) struct View {
+    pub(super) bounds: Vec<Option<Nanos>>,
+    pub(super) streams: Vec<Arc<StreamStatistics>>,
+    pub(super) jobs: Vec<Arc<JobStatistics>>,
+    pub(super) warnings: Vec<Warning>,
+}
+
+impl View {
+    fn of(runtime: &Runtime) -> View {
+        let streams: Vec<_> = (0..).map_while(|index| runtime.stream(index).cloned()).collect();
+        View {
+            bounds: (0..streams.len()).map(|index| runtime.bound(index)).collect(),
+            streams,
+            jobs: (0..).map_while(|index| runtime.job(index).cloned()).collect(),
+            warnings: runtime.warnings().to_vec(),
+        }
+    }
+}
+
+/// What a `fulcrum_runtime_t` pointer points to. C knows its first eight bytes, and those only by this file.
+#[repr(C)]
+pub(super) struct Handle {
+    magic: AtomicU64,
+    poisoned: AtomicBool,
+    phase: AtomicU8,
+    owned: Gate<Owned>,
+    ports: [Port; limits::STREAMS],
+    events: Gate<Option<Events>>,
+    view: OnceLock<View>,
+}
+
+impl Handle {
+    pub(super) fn new(options: Options) -> Handle {
+        Handle {
+            magic: AtomicU64::new(MAGIC),
+            poisoned: AtomicBool::new(false),
+            phase: AtomicU8::new(Phase::Open as u8),
+            owned: Gate::new(Owned::Building(Building {
+                builder: Box::new(Builder::new(options)),
+                streams: 0,
+                jobs: 0,
+            })),
+            ports: Default::default(),
+            events: Gate::new(None),
+            view: OnceLock::new(),
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        const PHASES: [Phase; 4] = [Phase::Open, Phase::Started, Phase::Stopped, Phase::Refused];
+        PHASES.get(usize::from(self.phase.load(Acquire))).copied().unwrap_or(Phase::Refused)
+    }
+
+    /// Whether the phase may become `next`.
+    fn may_enter(&self, next: Phase) -> Result<(), Fault> {
+        match (self.phase(), next) {
+            (Phase::Open, Phase::Started | Phase::Refused) | (Phase::Started, Phase::Stopped) => Ok(()),
+            (now, _) => Err(now.refuses()),
+        }
+    }
+
+    /// The one place where the phase changes.
+    fn enter_phase(&self, next: Phase) -> Result<(), Fault> {
+        self.may_enter(next)?;
+        self.phase.store(next as u8, Release);
+        Ok(())
+    }
+
+    /// Marks the handle as closed, as far as reading freed memory tells anything.
+    pub(super) fn retire(&self) {
+        self.magic.store(0, Relaxed);
+    }
+
+    /// Sole use of what the owner's calls work on.
+    pub(super) fn owned(&self) -> Result<Inside<'_, Owned>, Fault> {
+        if on_dispatcher() {
+            return Err(Fault::Callback);
+        }
+        self.owned.enter().ok_or(Fault::Busy)
+    }
+
+    /// Hands what is being built to `add`, while streams and jobs may be added.
+    pub(super) fn build<T>(&self, add: impl FnOnce(&mut Building) -> Result<T, Fault>) -> Result<T, Fault> {
+        match &mut *self.owned()? {
+            Owned::Building(building) => add(building),
+            _ => Err(self.phase().refuses()),
+        }
+    }
+
+    /// What can be read from the start on.
+    pub(super) fn view(&self) -> Result<&View, Fault> {
+        self.view.get().ok_or_else(|| self.phase().refuses())
+    }
+
+    /// The caller's end of a stream; its parts are empty where no such stream was added.
+    pub(super) fn port(&self, stream: u32) -> Result<&Port, Fault> {
+        self.ports.get(stream as usize).ok_or(Fault::NoStream(stream))
+    }
+
+    /// Whether requests are taken.
+    pub(super) fn takes_requests(&self) -> Result<(), Fault> {
+        match self.phase() {
+            Phase::Started => Ok(()),
+            other => Err(other.refuses()),
+        }
+    }
+
+    /// The events, for one thread at a time.
+    pub(super) fn events(&self) -> Result<Inside<'_, Option<Events>>, Fault> {
+        self.view()?;
+        self.events.enter().ok_or(Fault::Busy)
+    }
+
+    /// Builds and starts; a refusal leaves nothing but closing.
+    pub(super) fn start(&self) -> Result<(), Fault> {
+        let mut owned = self.owned()?;
+        self.may_enter(Phase::Started)?;
+        let Owned::Building(building) = core::mem::replace(&mut *owned, Owned::Nothing) else {
+            return Err(Fault::Bug);
+        };
+        let mut runtime = match building.builder.start() {
+            Ok(runtime) => Box::new(runtime),
+            Err(error) => {
+                self.enter_phase(Phase::Refused)?;
+                return Err(error.into());
+            }
+        };
+        // Nobody is inside: before the start every call that would be is refused.
+        if let Some(mut events) = self.events.enter() {
+            *events = runtime.events();
+        }
+        let _ = self.view.set(View::of(&runtime));
+        *owned = Owned::Started(runtime);
+        self.enter_phase(Phase::Started)
+    }
+
+    /// Stops and waits for the thread; a second time does nothing.
+    pub(super) fn stop(&self) -> Result<(), Fault> {
+        let mut owned = self.owned()?;
+        if self.phase() == Phase::Stopped {
+            return Ok(());
+        }
+        // First the phase, so that no request is taken that nobody will answer.
+        self.enter_phase(Phase::Stopped)?;
+        if let Owned::Started(runtime) = &mut *owned {
+            runtime.stop();
+        }
+        Ok(())
+    }
+}
+
+thread_local! {
+    /// Whether this is a dispatcher thread.
+    static CALLED_BACK: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Notes that the present thread is a dispatcher, so that calls which wait for it are refused instead of hanging.
+pub(super) fn mark_dispatcher() {
+    CALLED_BACK.set(true);
+}
+
+/// Whether this thread is a dispatcher.
+pub(super) fn on_dispatcher() -> bool {
+    CALLED_BACK.get()
+}
+
+/// Runs `body` on a checked handle. A panic stops here and poisons the handle; a fault is told in `error`, if that is
+/// not NULL, and as its code.
+///
+/// # Safety
+/// `rt` is NULL, or readable for eight bytes and, if those are the magic, a handle nobody closes meanwhile. `error` is
+/// NULL, or valid for writing.
+pub(super) unsafe fn call(
+    rt: *const fulcrum_runtime_t,
+    error: *mut fulcrum_error_t,
+    body: impl FnOnce(&Handle) -> Result<fulcrum_status_t, Fault>,
+) -> fulcrum_status_t {
+    // SAFETY: as the caller promises.
+    let outcome = unsafe { checked(rt) }.and_then(|rt| {
+        if rt.poisoned.load(Relaxed) {
+            return Err(Fault::Bug);
+        }
+        catch_unwind(AssertUnwindSafe(|| body(rt))).unwrap_or_else(|_| {
+            rt.poisoned.store(true, Relaxed);
+            Err(Fault::Bug)
+        })
+    });
+    // SAFETY: as the caller promises.
+    outcome.unwrap_or_else(|fault| unsafe { told(error, &fault) })
+}
+
+/// The checked handle.
+///
+/// # Safety
+/// As for [`call`].
+pub(super) unsafe fn checked<'a>(rt: *const fulcrum_runtime_t) -> Result<&'a Handle, Fault> {
+    let rt = rt.cast::<Handle>();
+    if rt.is_null() || !rt.is_aligned() {
+        return Err(Fault::Handle);
+    }
+    // SAFETY: `magic` stands first (asserted below), and the caller promises its eight bytes.
+    if unsafe { rt.cast::<u64>().read() } != MAGIC {
+        return Err(Fault::Handle);
+    }
+    // SAFETY: with this magic it is a box that `fulcrum_open` made and `fulcrum_close` has not freed.
+    Ok(unsafe { &*rt })
+}
+
+const _: () = assert!(core::mem::offset_of!(Handle, magic) == 0, "the magic is read before anything else");
+
+/// Tells `fault` in `error` and returns its code.
+///
+/// # Safety
+/// `error` is NULL, or valid for writing.
+pub(super) unsafe fn told(error: *mut fulcrum_error_t, fault: &Fault) -> fulcrum_status_t {
+    // SAFETY: as the caller promises.
+    unsafe { fulcrum_error_t::fill(error, fault) };
+    fault.code()
+}

@@ -1,0 +1,208 @@
+//! A [stream](fulcrum_stream_t) of inference requests whose minibatches a C function runs.
+
+#![allow(unsafe_code)]
+
+use super::error::fulcrum_error_t;
+use super::gate::Gate;
+use super::request::{fulcrum_completion_t, fulcrum_request_t};
+use super::handle::{Handle, call, mark_dispatcher};
+use super::runtime::fulcrum_runtime_t;
+use super::sized::{self, Growing};
+use super::status::{FULCRUM_OK, Fault, fulcrum_status_t};
+use crate::clock::{Clock, Monotonic};
+use crate::limits;
+use crate::runtime::{Completion, Completions, Submitter};
+use crate::schedule::{Arrival, StreamSpec};
+use crate::units::Nanos;
+use crate::workload::{Inference, Request, WorkloadError};
+use core::ffi::{c_char, c_void};
+use core::sync::atomic::AtomicBool;
+
+/// Stream flag: requests come at any time, but never two within period_ns. Without it they come each period_ns.
+pub const FULCRUM_SPORADIC: u32 = 1;
+
+/// Runs one minibatch, on the dispatcher thread. Writes one answer for each request; an answer is 64 bits of the
+/// caller's own meaning. It must not throw, jump out, allocate, lock or touch files. 0: done; else the minibatch
+/// failed, and the number comes back in the completions' code.
+pub type fulcrum_run_t = Option<
+    unsafe extern "C" fn(
+        user: *mut c_void,
+        requests: *const fulcrum_request_t,
+        count: u32,
+        answers: *mut u64,
+    ) -> i32,
+>;
+
+/// Takes one result, on the dispatcher thread, right after its minibatch; its time counts as the minibatch's. It must
+/// not throw, jump out, allocate, lock or touch files.
+pub type fulcrum_completed_t =
+    Option<unsafe extern "C" fn(user: *mut c_void, completion: *const fulcrum_completion_t)>;
+
+/// What a stream asks for.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct fulcrum_stream_t {
+    /// sizeof(fulcrum_stream_t); set it before anything else.
+    pub size: u32,
+    /// FULCRUM_SPORADIC or 0.
+    pub flags: u32,
+    /// For people and traces: UTF-8, at most 31 bytes and a zero. Copied.
+    pub name: *const c_char,
+    /// Time between two requests, ns; with FULCRUM_SPORADIC the least time. Above 0.
+    pub period_ns: u64,
+    /// How far a request may be handed in before or after its place in the period, ns. 0 with FULCRUM_SPORADIC.
+    pub jitter_ns: u64,
+    /// Latest completion, counted from the release, ns. Above 0.
+    pub deadline_ns: u64,
+    /// The longest one minibatch takes, ns: an upper quantile or a maximum, never a mean. Above 0.
+    pub cost_ns: u64,
+    /// Requests in one minibatch, 1 to 64. Default 1.
+    pub minibatch: u32,
+    /// Must be 0.
+    pub reserved: u32,
+    /// Runs a minibatch. Not NULL.
+    pub run: fulcrum_run_t,
+    /// Takes each result as it comes; NULL: results wait for fulcrum_poll.
+    pub completed: fulcrum_completed_t,
+    /// Handed to both callbacks. Used on the dispatcher thread until the runtime is stopped or closed. May be NULL.
+    pub user: *mut c_void,
+}
+
+const _: () = assert!(limits::MINIBATCH == 64, "the header says so");
+
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    assert!(core::mem::size_of::<fulcrum_stream_t>() == 80, "the first release is frozen");
+    assert!(core::mem::offset_of!(fulcrum_stream_t, minibatch) == 48, "the first release is frozen");
+    assert!(core::mem::offset_of!(fulcrum_stream_t, user) == 72, "the first release is frozen");
+};
+
+// SAFETY: repr(C), a u32 first; two u32 stand before each pointer-sized or 8-byte field, so there is no padding on a
+// 64-bit target (asserted above) and none on a 32-bit one. Zero is valid: NULL pointers and no callbacks.
+unsafe impl Growing for fulcrum_stream_t {
+    const NAME: &'static str = "fulcrum_stream_t";
+    const FIRST: u32 = size_of::<fulcrum_stream_t>() as u32;
+}
+
+impl fulcrum_stream_t {
+    fn spec(&self) -> Result<StreamSpec, Fault> {
+        if self.flags & !FULCRUM_SPORADIC != 0 {
+            return Err(Fault::TooNew("stream.flags has a flag this release of fulcrum does not know"));
+        }
+        if self.reserved != 0 {
+            return Err(Fault::TooNew("stream.reserved must be 0"));
+        }
+        let period = Nanos(self.period_ns);
+        let arrival = match (self.flags & FULCRUM_SPORADIC != 0, Nanos(self.jitter_ns)) {
+            (false, jitter) => Arrival::Periodic { period, jitter },
+            (true, Nanos::ZERO) => Arrival::Sporadic { period },
+            (true, _) => return Err(Fault::Argument("a sporadic stream has no jitter: set jitter_ns to 0")),
+        };
+        Ok(StreamSpec {
+            // SAFETY: the caller promises a zero-terminated or 32-byte text.
+            name: unsafe { sized::name(self.name) }?,
+            arrival,
+            deadline: Nanos(self.deadline_ns),
+            minibatch: self.minibatch.max(1),
+            cost: Nanos(self.cost_ns),
+        })
+    }
+}
+
+/// The caller's end of a stream.
+#[derive(Default)]
+pub(super) struct Port {
+    pub(super) submitter: Gate<Option<Submitter>>,
+    pub(super) completions: Gate<Option<Completions>>,
+    /// Results go to a callback.
+    pub(super) called_back: AtomicBool,
+}
+
+/// The C functions of a stream.
+struct Callbacks {
+    run: unsafe extern "C" fn(*mut c_void, *const fulcrum_request_t, u32, *mut u64) -> i32,
+    completed: fulcrum_completed_t,
+    user: *mut c_void,
+}
+
+// SAFETY: fulcrum_stream_t.user promises use on the dispatcher thread, and nothing here uses it on another.
+unsafe impl Send for Callbacks {}
+
+impl Inference for Callbacks {
+    fn run(&mut self, requests: &[Request], answers: &mut [u64]) -> Result<(), WorkloadError> {
+        mark_dispatcher();
+        let mut shown = [fulcrum_request_t { token: 0, release_ns: 0 }; limits::MINIBATCH];
+        for (place, request) in shown.iter_mut().zip(requests) {
+            *place = fulcrum_request_t { token: request.token, release_ns: request.release.0 };
+        }
+        // An answer the callback forgets is 0, not one of an earlier minibatch.
+        answers.fill(0);
+        let count = requests.len().min(answers.len()).min(limits::MINIBATCH);
+        let start = Monotonic.now();
+        // SAFETY: both arrays have `count` places; `fulcrum_run_t` states what the function may do.
+        let code = unsafe { (self.run)(self.user, shown.as_ptr(), count as u32, answers.as_mut_ptr()) };
+        let outcome = if code == 0 { Ok(()) } else { Err(WorkloadError::Failed(code)) };
+        if let Some(completed) = self.completed {
+            let end = Monotonic.now();
+            for (request, answer) in requests.iter().zip(answers.iter()) {
+                let completion = Completion { request: *request, answer: outcome.map(|()| *answer), start, end };
+                // SAFETY: the struct lives during the call; `fulcrum_completed_t` states what the function may do.
+                unsafe { completed(self.user, &fulcrum_completion_t::from(completion)) };
+            }
+        }
+        outcome
+    }
+}
+
+/// METHOD fulcrum_runtime_t: adds an inference stream. Streams are numbered from 0 in the order of adding. What the
+/// struct and its name hold is copied.
+///
+/// | allocates yes | blocks no | threads one at a time, no callback | real-time no |
+/// @param rt  a runtime that was not started yet
+/// @param stream  what the stream asks for
+/// @param[out] out_stream  the stream's number
+/// @param[out] error  detail, written only on failure; may be NULL
+/// @return FULCRUM_OK, FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_TOO_NEW (103), FULCRUM_ERR_SIZE (104),
+///         FULCRUM_ERR_NAME (106), FULCRUM_ERR_STREAMS_FULL (301), FULCRUM_ERR_ZERO (303),
+///         FULCRUM_ERR_MINIBATCH (304), FULCRUM_ERR_PHASE (401), FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405),
+///         FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fulcrum_stream_add(
+    rt: *mut fulcrum_runtime_t,
+    stream: *const fulcrum_stream_t,
+    out_stream: *mut u32,
+    error: *mut fulcrum_error_t,
+) -> fulcrum_status_t {
+    let add = |rt: &Handle| {
+        sized::writable(out_stream, "out_stream is NULL")?;
+        // SAFETY: the caller promises as many bytes as the struct says.
+        let stream = unsafe { sized::read(stream, "stream is NULL") }?;
+        let spec = stream.spec()?;
+        let run = stream.run.ok_or(Fault::Argument("stream.run is NULL"))?;
+        let work = Callbacks { run, completed: stream.completed, user: stream.user };
+        rt.build(|building| {
+            let (submitter, completions) = building.builder.stream(spec, Box::new(work))?;
+            let number = building.streams;
+            building.streams += 1;
+            rt.port(number)?.connect(submitter, completions, stream.completed.is_some());
+            // SAFETY: checked above; the caller promises that it is writable.
+            unsafe { sized::put(out_stream, number, "out_stream is NULL") }
+        })?;
+        Ok(FULCRUM_OK)
+    };
+    // SAFETY: the caller promises an open handle, and that `error` is NULL or writable.
+    unsafe { call(rt, error, add) }
+}
+
+impl Port {
+    /// Makes the port usable. Nobody is inside its gates: before the start every call that would be is refused.
+    fn connect(&self, submitter: Submitter, completions: Completions, called_back: bool) {
+        self.called_back.store(called_back, core::sync::atomic::Ordering::Relaxed);
+        if let Some(mut place) = self.submitter.enter() {
+            *place = Some(submitter);
+        }
+        if let Some(mut place) = self.completions.enter() {
+            *place = Some(completions);
+        }
+    }
+}

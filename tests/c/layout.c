@@ -1,0 +1,34 @@
+/* The header's structs have the layout the library was built with, to the byte; the Rust side asserts the same. */
+
+#include "fulcrum.h"
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+#define PIN(condition, text) static_assert(condition, text)
+#else
+#define PIN(condition, text) _Static_assert(condition, text)
+#endif
+
+PIN(sizeof(fulcrum_error_t) == 256, "fulcrum_error_t is frozen");
+PIN(offsetof(fulcrum_error_t, text) == 8, "fulcrum_error_t is frozen");
+PIN(sizeof(fulcrum_request_t) == 16, "fulcrum_request_t is frozen");
+PIN(sizeof(fulcrum_completion_t) == 48, "fulcrum_completion_t is frozen");
+PIN(offsetof(fulcrum_completion_t, status) == 40, "fulcrum_completion_t is frozen");
+PIN(sizeof(fulcrum_event_t) == 32, "fulcrum_event_t is frozen");
+PIN(offsetof(fulcrum_event_t, loss) == 28, "fulcrum_event_t is frozen");
+
+/* These may grow at their end; what the first release had stays where it is. */
+PIN(sizeof(fulcrum_config_t) >= 40, "fulcrum_config_t, first release");
+PIN(offsetof(fulcrum_config_t, cpu) == 32, "fulcrum_config_t, first release");
+PIN(sizeof(fulcrum_stream_statistics_t) >= 96, "fulcrum_stream_statistics_t, first release");
+PIN(offsetof(fulcrum_stream_statistics_t, max_ns) == 88, "fulcrum_stream_statistics_t, first release");
+PIN(sizeof(fulcrum_job_statistics_t) >= 80, "fulcrum_job_statistics_t, first release");
+PIN(offsetof(fulcrum_job_statistics_t, last_loss) == 76, "fulcrum_job_statistics_t, first release");
+#if UINTPTR_MAX == UINT64_MAX
+PIN(sizeof(fulcrum_stream_t) >= 80, "fulcrum_stream_t, first release");
+PIN(offsetof(fulcrum_stream_t, minibatch) == 48, "fulcrum_stream_t, first release");
+PIN(offsetof(fulcrum_stream_t, user) == 72, "fulcrum_stream_t, first release");
+PIN(sizeof(fulcrum_job_t) >= 40, "fulcrum_job_t, first release");
+PIN(offsetof(fulcrum_job_t, user) == 32, "fulcrum_job_t, first release");
+#endif

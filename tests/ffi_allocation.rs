@@ -1,0 +1,120 @@
+//! What the header says about allocation: after the start neither a caller's calls nor the dispatcher's side of a
+//! callback allocate.
+
+#![allow(unsafe_code, reason = "an allocator that counts, and calls into the C ABI")]
+
+use core::ffi::c_void;
+use core::ptr::{null, null_mut};
+use fulcrum::ffi::error::fulcrum_error_t;
+use fulcrum::ffi::event::{fulcrum_event_poll, fulcrum_event_t, fulcrum_events_lost, fulcrum_warning_get};
+use fulcrum::ffi::request::{
+    fulcrum_bound, fulcrum_completion_t, fulcrum_now_ns, fulcrum_poll, fulcrum_request_t, fulcrum_submit,
+};
+use fulcrum::ffi::runtime::{fulcrum_close, fulcrum_open, fulcrum_runtime_t, fulcrum_start};
+use fulcrum::ffi::statistics::{fulcrum_stream_statistics, fulcrum_stream_statistics_t};
+use fulcrum::ffi::status::{FULCRUM_EMPTY, FULCRUM_OK, fulcrum_status_text};
+use fulcrum::ffi::stream::{FULCRUM_SPORADIC, fulcrum_stream_add, fulcrum_stream_t};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+
+thread_local! {
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// The system's allocator, counting per thread: the test harness allocates on others.
+struct Counting;
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        CALLS.set(CALLS.get() + 1);
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        CALLS.set(CALLS.get() + 1);
+        // SAFETY: the caller keeps the contract of `dealloc`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The dispatcher thread's count, as its callback saw it first and last.
+#[derive(Default)]
+struct Seen {
+    first: AtomicU64,
+    last: AtomicU64,
+    runs: AtomicU64,
+}
+
+unsafe extern "C" fn note(user: *mut c_void, _: *const fulcrum_request_t, _: u32, _: *mut u64) -> i32 {
+    // SAFETY: `user` is the `Seen` of the test below, which outlives the runtime.
+    let seen = unsafe { &*user.cast::<Seen>() };
+    if seen.runs.fetch_add(1, SeqCst) == 0 {
+        seen.first.store(CALLS.get(), SeqCst);
+    }
+    seen.last.store(CALLS.get(), SeqCst);
+    0
+}
+
+#[test]
+fn the_counter_counts() {
+    let before = CALLS.get();
+    drop(std::hint::black_box(Box::new(1)));
+    assert_eq!(CALLS.get() - before, 2);
+}
+
+#[test]
+fn after_the_start_no_call_and_no_callback_allocates() {
+    let seen = Seen::default();
+    let stream = fulcrum_stream_t {
+        size: size_of::<fulcrum_stream_t>() as u32,
+        flags: FULCRUM_SPORADIC,
+        name: c"camera".as_ptr(),
+        period_ns: 1_000_000_000,
+        jitter_ns: 0,
+        deadline_ns: 1_000_000_000,
+        cost_ns: 1_000_000,
+        minibatch: 1,
+        reserved: 0,
+        run: Some(note),
+        completed: None,
+        user: core::ptr::from_ref(&seen).cast_mut().cast(),
+    };
+    let mut rt: *mut fulcrum_runtime_t = null_mut();
+    let mut number = 0;
+    // SAFETY: every pointer is what the call asks for, and `seen` outlives the runtime.
+    unsafe {
+        assert_eq!(fulcrum_open(null(), &mut rt, null_mut()), FULCRUM_OK);
+        assert_eq!(fulcrum_stream_add(rt, &stream, &mut number, null_mut()), FULCRUM_OK);
+        assert_eq!(fulcrum_start(rt, null_mut()), FULCRUM_OK);
+        let mut completion = core::mem::zeroed::<fulcrum_completion_t>();
+        let mut statistics = core::mem::zeroed::<fulcrum_stream_statistics_t>();
+        statistics.size = size_of::<fulcrum_stream_statistics_t>() as u32;
+        let mut error = core::mem::zeroed::<fulcrum_error_t>();
+        let (mut event, mut count) = (fulcrum_event_t::default(), 0);
+        let before = CALLS.get();
+        for token in 0..100 {
+            let mut statuses = fulcrum_submit(rt, number, token, fulcrum_now_ns());
+            while fulcrum_poll(rt, number, &mut completion) == FULCRUM_EMPTY {
+                core::hint::spin_loop();
+            }
+            while fulcrum_event_poll(rt, &mut event) == FULCRUM_OK {}
+            statuses |= fulcrum_bound(rt, number, &mut count);
+            statuses |= fulcrum_stream_statistics(rt, number, &mut statistics);
+            statuses |= fulcrum_events_lost(rt, &mut count);
+            // Refusals are as quiet.
+            let _ = (fulcrum_submit(rt, 99, token, 0), fulcrum_warning_get(rt, 99, &mut error));
+            let _ = fulcrum_status_text(statuses);
+            assert_eq!(statuses, FULCRUM_OK);
+        }
+        assert_eq!(CALLS.get(), before, "the caller's thread");
+        fulcrum_close(rt);
+    }
+    assert_eq!(seen.runs.load(SeqCst), 100);
+    assert_eq!(seen.first.load(SeqCst), seen.last.load(SeqCst), "the dispatcher's thread");
+}
