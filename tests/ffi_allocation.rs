@@ -90,7 +90,10 @@ fn after_the_start_no_call_and_no_callback_allocates() {
     // SAFETY: every pointer is what the call asks for, and `seen` outlives the runtime.
     unsafe {
         assert_eq!(fulcrum_open(null(), &mut rt, null_mut()), FULCRUM_OK);
-        assert_eq!(fulcrum_stream_add(rt, &stream, &mut number, null_mut()), FULCRUM_OK);
+        assert_eq!(
+            fulcrum_stream_add(rt, &stream, &mut number, null_mut()),
+            FULCRUM_OK
+        );
         assert_eq!(fulcrum_start(rt, null_mut()), FULCRUM_OK);
         let mut completion = core::mem::zeroed::<fulcrum_completion_t>();
         let mut statistics = core::mem::zeroed::<fulcrum_stream_statistics_t>();
@@ -108,7 +111,10 @@ fn after_the_start_no_call_and_no_callback_allocates() {
             statuses |= fulcrum_stream_statistics(rt, number, &mut statistics);
             statuses |= fulcrum_events_lost(rt, &mut count);
             // Refusals are as quiet.
-            let _ = (fulcrum_submit(rt, 99, token, 0), fulcrum_warning_get(rt, 99, &mut error));
+            let _ = (
+                fulcrum_submit(rt, 99, token, 0),
+                fulcrum_warning_get(rt, 99, &mut error),
+            );
             let _ = fulcrum_status_text(statuses);
             assert_eq!(statuses, FULCRUM_OK);
         }
@@ -116,5 +122,9 @@ fn after_the_start_no_call_and_no_callback_allocates() {
         fulcrum_close(rt);
     }
     assert_eq!(seen.runs.load(SeqCst), 100);
-    assert_eq!(seen.first.load(SeqCst), seen.last.load(SeqCst), "the dispatcher's thread");
+    assert_eq!(
+        seen.first.load(SeqCst),
+        seen.last.load(SeqCst),
+        "the dispatcher's thread"
+    );
 }

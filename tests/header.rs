@@ -17,7 +17,11 @@ fn generated() -> String {
     let mut header = Vec::new();
     // The root file alone: cbindgen follows its `mod` lines, and nothing outside `ffi` may end up in the header.
     let source = here("src/ffi/mod.rs");
-    match cbindgen::Builder::new().with_config(config).with_src(source).generate() {
+    match cbindgen::Builder::new()
+        .with_config(config)
+        .with_src(source)
+        .generate()
+    {
         Ok(bindings) => bindings.write(&mut header),
         Err(error) => panic!("{error}"),
     };
@@ -44,7 +48,8 @@ fn items(header: &str) -> Vec<(&str, bool)> {
         }
         let structure = ["#ifndef", "#ifdef", "#endif", "#include", "extern \"C\"", "}"];
         let guard = text == "#define FULCRUM_H";
-        if !text.is_empty() && !guard && !continued && !structure.iter().any(|start| text.starts_with(start)) {
+        if !text.is_empty() && !guard && !continued && !structure.iter().any(|start| text.starts_with(start))
+        {
             found.push((text, commented));
         }
         // A prototype goes on until its semicolon; a struct's fields are items of their own.
@@ -80,15 +85,24 @@ fn every_item_of_the_header_has_a_comment() {
 fn the_check_sees_an_item_without_a_comment() {
     let header = "/** A. */\n#define A 1\n#define B 2\ntypedef struct c {\n  /** D. */\n  int d;\n  int e;\n} c;\n\
                   /** F. */\nint f(int a,\n      int b);\nint g(void);\n";
-    let bare: Vec<_> = items(header).into_iter().filter(|(_, commented)| !commented).map(|(text, _)| text).collect();
-    assert_eq!(bare, ["#define B 2", "typedef struct c {", "int e;", "int g(void);"]);
+    let bare: Vec<_> = items(header)
+        .into_iter()
+        .filter(|(_, commented)| !commented)
+        .map(|(text, _)| text)
+        .collect();
+    assert_eq!(
+        bare,
+        ["#define B 2", "typedef struct c {", "int e;", "int g(void);"]
+    );
 }
 
 #[test]
 fn every_function_says_what_it_costs_and_every_code_it_names_is_right() {
     let header = committed();
     let number = |name: &str| {
-        let define = header.lines().find_map(|line| line.strip_prefix("#define ")?.strip_prefix(name));
+        let define = header
+            .lines()
+            .find_map(|line| line.strip_prefix("#define ")?.strip_prefix(name));
         define.and_then(|rest| rest.strip_prefix(' ')).map(str::to_owned)
     };
     let mut functions = BTreeSet::new();
@@ -96,19 +110,39 @@ fn every_function_says_what_it_costs_and_every_code_it_names_is_right() {
         let (comment, after) = comment.split_once("*/").unwrap_or((comment, ""));
         for (at, _) in comment.match_indices("FULCRUM_ERR_") {
             let rest = &comment[at..];
-            let name: String = rest.chars().take_while(|c| c.is_ascii_uppercase() || *c == '_').collect();
-            let told = rest[name.len()..].strip_prefix(" (").and_then(|rest| rest.split_once(')'));
+            let name: String = rest
+                .chars()
+                .take_while(|c| c.is_ascii_uppercase() || *c == '_')
+                .collect();
+            let told = rest[name.len()..]
+                .strip_prefix(" (")
+                .and_then(|rest| rest.split_once(')'));
             assert!(number(&name).is_some(), "{name} is no status");
-            assert!(told.is_none_or(|(told, _)| number(&name).as_deref() == Some(told)), "{name} is not {told:?}");
+            assert!(
+                told.is_none_or(|(told, _)| number(&name).as_deref() == Some(told)),
+                "{name} is not {told:?}"
+            );
         }
         let prototype: String = after.trim_start().chars().take_while(|c| *c != ';').collect();
-        let Some((before, _)) = prototype.split_once('(') else { continue };
-        if prototype.starts_with("typedef") || before.contains('{') || before.contains('#') || before.contains('}') {
+        let Some((before, _)) = prototype.split_once('(') else {
+            continue;
+        };
+        if prototype.starts_with("typedef")
+            || before.contains('{')
+            || before.contains('#')
+            || before.contains('}')
+        {
             continue;
         }
         let row = ["| allocates ", "| blocks ", "| threads ", "| real-time "];
-        assert!(row.iter().all(|attribute| comment.contains(attribute)), "{prototype} lacks its row");
-        assert!(prototype.contains("void fulcrum_close") || comment.contains("@return"), "{prototype} lacks its codes");
+        assert!(
+            row.iter().all(|attribute| comment.contains(attribute)),
+            "{prototype} lacks its row"
+        );
+        assert!(
+            prototype.contains("void fulcrum_close") || comment.contains("@return"),
+            "{prototype} lacks its codes"
+        );
         functions.insert(before.rsplit([' ', '*']).next().unwrap_or_default().to_owned());
     }
     assert!(functions.len() >= 17, "{functions:?}");

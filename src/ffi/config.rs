@@ -50,8 +50,14 @@ pub struct fulcrum_config_t {
     pub reserved: u32,
 }
 
-const _: () = assert!(core::mem::size_of::<fulcrum_config_t>() == 40, "the first release is frozen");
-const _: () = assert!(core::mem::offset_of!(fulcrum_config_t, cpu) == 32, "the first release is frozen");
+const _: () = assert!(
+    core::mem::size_of::<fulcrum_config_t>() == 40,
+    "the first release is frozen"
+);
+const _: () = assert!(
+    core::mem::offset_of!(fulcrum_config_t, cpu) == 32,
+    "the first release is frozen"
+);
 
 // SAFETY: repr(C), a u32 first, integers only; the fields' sizes add up to 40, so there is no padding.
 unsafe impl Growing for fulcrum_config_t {
@@ -64,7 +70,9 @@ impl fulcrum_config_t {
     pub(super) fn options(&self) -> Result<Options, Fault> {
         let defaults = Options::default();
         if self.flags & !FLAGS != 0 {
-            return Err(Fault::TooNew("config.flags has a flag this release of fulcrum does not know"));
+            return Err(Fault::TooNew(
+                "config.flags has a flag this release of fulcrum does not know",
+            ));
         }
         if self.reserved != 0 {
             return Err(Fault::TooNew("config.reserved must be 0"));
@@ -82,7 +90,11 @@ impl fulcrum_config_t {
                 FULCRUM_POLICY_FCFS => Policy::Fcfs,
                 FULCRUM_POLICY_FULCRUM => Policy::Fulcrum,
                 FULCRUM_POLICY_SLACK => Policy::Slack,
-                _ => return Err(Fault::TooNew("config.policy is no policy this release of fulcrum knows")),
+                _ => {
+                    return Err(Fault::TooNew(
+                        "config.policy is no policy this release of fulcrum knows",
+                    ));
+                }
             },
             switch: or_default(self.switch_ns, defaults.switch),
             late: or_default(self.late_ns, defaults.late),
@@ -104,20 +116,46 @@ fn or_default(ns: u64, default: Nanos) -> Nanos {
 mod tests {
     use super::*;
 
-    const ZERO: fulcrum_config_t =
-        fulcrum_config_t { size: 40, policy: 0, switch_ns: 0, late_ns: 0, flags: 0, priority: 0, cpu: 0, reserved: 0 };
+    const ZERO: fulcrum_config_t = fulcrum_config_t {
+        size: 40,
+        policy: 0,
+        switch_ns: 0,
+        late_ns: 0,
+        flags: 0,
+        priority: 0,
+        cpu: 0,
+        reserved: 0,
+    };
 
     #[test]
     fn a_zero_config_is_the_default() {
-        assert_eq!(format!("{:?}", ZERO.options().unwrap()), format!("{:?}", Options::default()));
+        assert_eq!(
+            format!("{:?}", ZERO.options().unwrap()),
+            format!("{:?}", Options::default())
+        );
     }
 
     #[test]
     fn each_field_reaches_its_option() {
-        let all = fulcrum_config_t { policy: 1, switch_ns: 2, late_ns: 3, flags: 7, priority: 4, cpu: 5, ..ZERO };
+        let all = fulcrum_config_t {
+            policy: 1,
+            switch_ns: 2,
+            late_ns: 3,
+            flags: 7,
+            priority: 4,
+            cpu: 5,
+            ..ZERO
+        };
         let options = all.options().unwrap();
-        assert_eq!((options.policy, options.switch, options.late), (Policy::Fcfs, Nanos(2), Nanos(3)));
-        let realtime = Realtime { priority: Some(4), cpu: Some(5), lock_memory: true };
+        assert_eq!(
+            (options.policy, options.switch, options.late),
+            (Policy::Fcfs, Nanos(2), Nanos(3))
+        );
+        let realtime = Realtime {
+            priority: Some(4),
+            cpu: Some(5),
+            lock_memory: true,
+        };
         assert_eq!((options.start_unfit, options.realtime), (true, realtime));
     }
 
@@ -127,7 +165,13 @@ mod tests {
             (fulcrum_config_t { policy: 4, ..ZERO }, 103),
             (fulcrum_config_t { flags: 8, ..ZERO }, 103),
             (fulcrum_config_t { reserved: 1, ..ZERO }, 103),
-            (fulcrum_config_t { priority: 100, ..ZERO }, 101),
+            (
+                fulcrum_config_t {
+                    priority: 100,
+                    ..ZERO
+                },
+                101,
+            ),
             (fulcrum_config_t { cpu: 1, ..ZERO }, 101),
         ];
         for (config, code) in wrong {

@@ -22,15 +22,31 @@ pub struct fulcrum_error_t {
     pub text: [c_char; FULCRUM_ERROR_BYTES],
 }
 
-const _: () = assert!(core::mem::size_of::<fulcrum_error_t>() == 256, "the layout is frozen");
-const _: () = assert!(core::mem::offset_of!(fulcrum_error_t, text) == 8, "the layout is frozen");
+const _: () = assert!(
+    core::mem::size_of::<fulcrum_error_t>() == 256,
+    "the layout is frozen"
+);
+const _: () = assert!(
+    core::mem::offset_of!(fulcrum_error_t, text) == 8,
+    "the layout is frozen"
+);
 
 impl fulcrum_error_t {
     /// An error with this text, cut at a character's border where it is too long.
     pub(super) fn new(code: fulcrum_status_t, os_errno: i32, text: impl fmt::Display) -> fulcrum_error_t {
-        let mut error = fulcrum_error_t { code, os_errno, text: [0; FULCRUM_ERROR_BYTES] };
+        let mut error = fulcrum_error_t {
+            code,
+            os_errno,
+            text: [0; FULCRUM_ERROR_BYTES],
+        };
         // Only a text that is too long fails, and what fitted stays.
-        let _ = write!(Text { into: &mut error.text, used: 0 }, "{text}");
+        let _ = write!(
+            Text {
+                into: &mut error.text,
+                used: 0
+            },
+            "{text}"
+        );
         error
     }
 
@@ -76,7 +92,12 @@ mod tests {
     use super::*;
 
     fn text(error: &fulcrum_error_t) -> String {
-        let bytes: Vec<u8> = error.text.iter().map(|c| *c as u8).take_while(|byte| *byte != 0).collect();
+        let bytes: Vec<u8> = error
+            .text
+            .iter()
+            .map(|c| *c as u8)
+            .take_while(|byte| *byte != 0)
+            .collect();
         String::from_utf8(bytes).unwrap()
     }
 

@@ -43,8 +43,14 @@ pub struct fulcrum_event_t {
     pub loss: f32,
 }
 
-const _: () = assert!(core::mem::size_of::<fulcrum_event_t>() == 32, "the layout is frozen");
-const _: () = assert!(core::mem::offset_of!(fulcrum_event_t, loss) == 28, "the layout is frozen");
+const _: () = assert!(
+    core::mem::size_of::<fulcrum_event_t>() == 32,
+    "the layout is frozen"
+);
+const _: () = assert!(
+    core::mem::offset_of!(fulcrum_event_t, loss) == 28,
+    "the layout is frozen"
+);
 
 const _: () = assert!(crate::limits::EVENTS == 8192, "the header says so");
 
@@ -57,25 +63,48 @@ impl From<Event> for fulcrum_event_t {
             ..fulcrum_event_t::default()
         };
         match event {
-            Event::Minibatch { stream, count, start, end } => fulcrum_event_t {
+            Event::Minibatch {
+                stream,
+                count,
+                start,
+                end,
+            } => fulcrum_event_t {
                 span_ns: (end - start).0,
                 value: u32::from(count),
                 ..of(FULCRUM_EVENT_MINIBATCH, stream, end.0)
             },
-            Event::Piece { job, piece, start, end } => fulcrum_event_t {
+            Event::Piece {
+                job,
+                piece,
+                start,
+                end,
+            } => fulcrum_event_t {
                 span_ns: (end - start).0,
                 value: u32::from(piece),
                 ..of(FULCRUM_EVENT_PIECE, job, end.0)
             },
-            Event::Step { job, loss, at } => fulcrum_event_t { loss, ..of(FULCRUM_EVENT_STEP, job, at.0) },
-            Event::Missed { stream, late, at } => {
-                fulcrum_event_t { span_ns: late.0, ..of(FULCRUM_EVENT_MISSED, stream, at.0) }
-            }
-            Event::BoundBroken { stream, latency, at } => {
-                fulcrum_event_t { span_ns: latency.0, ..of(FULCRUM_EVENT_BOUND_BROKEN, stream, at.0) }
-            }
-            Event::Failed { index, training: false, at } => of(FULCRUM_EVENT_STREAM_FAILED, index, at.0),
-            Event::Failed { index, training: true, at } => of(FULCRUM_EVENT_JOB_FAILED, index, at.0),
+            Event::Step { job, loss, at } => fulcrum_event_t {
+                loss,
+                ..of(FULCRUM_EVENT_STEP, job, at.0)
+            },
+            Event::Missed { stream, late, at } => fulcrum_event_t {
+                span_ns: late.0,
+                ..of(FULCRUM_EVENT_MISSED, stream, at.0)
+            },
+            Event::BoundBroken { stream, latency, at } => fulcrum_event_t {
+                span_ns: latency.0,
+                ..of(FULCRUM_EVENT_BOUND_BROKEN, stream, at.0)
+            },
+            Event::Failed {
+                index,
+                training: false,
+                at,
+            } => of(FULCRUM_EVENT_STREAM_FAILED, index, at.0),
+            Event::Failed {
+                index,
+                training: true,
+                at,
+            } => of(FULCRUM_EVENT_JOB_FAILED, index, at.0),
         }
     }
 }
@@ -95,7 +124,9 @@ pub unsafe extern "C" fn fulcrum_event_poll(
     let poll = |rt: &Handle| {
         sized::writable(out, "out is NULL")?;
         let mut events = rt.events()?;
-        let Some(event) = events.as_mut().and_then(|events| events.poll()) else { return Ok(FULCRUM_EMPTY) };
+        let Some(event) = events.as_mut().and_then(|events| events.poll()) else {
+            return Ok(FULCRUM_EMPTY);
+        };
         // SAFETY: checked above; the caller promises that it is writable.
         unsafe { sized::put(out, event.into(), "out is NULL") }?;
         Ok(FULCRUM_OK)
@@ -143,7 +174,9 @@ pub unsafe extern "C" fn fulcrum_warning_get(
 ) -> fulcrum_status_t {
     let tell = |rt: &Handle| {
         sized::writable(out, "out is NULL")?;
-        let Some(warning) = rt.view()?.warnings.get(index as usize) else { return Ok(FULCRUM_EMPTY) };
+        let Some(warning) = rt.view()?.warnings.get(index as usize) else {
+            return Ok(FULCRUM_EMPTY);
+        };
         let (code, errno) = status::of_warning(*warning);
         // SAFETY: checked above; the caller promises that it is writable.
         unsafe { sized::put(out, fulcrum_error_t::new(code, errno, warning), "out is NULL") }?;

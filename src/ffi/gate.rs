@@ -20,7 +20,10 @@ unsafe impl<T: Send> Sync for Gate<T> {}
 impl<T> Gate<T> {
     /// A gate around `value`.
     pub(super) const fn new(value: T) -> Gate<T> {
-        Gate { taken: AtomicBool::new(false), value: UnsafeCell::new(value) }
+        Gate {
+            taken: AtomicBool::new(false),
+            value: UnsafeCell::new(value),
+        }
     }
 
     /// Access until the answer is dropped; `None` while another has it.
@@ -67,7 +70,10 @@ mod tests {
         let gate = Gate::new(1);
         let inside = gate.enter().unwrap();
         assert!(gate.enter().is_none());
-        assert!(gate.enter().is_none(), "turning one away does not open the gate to the next");
+        assert!(
+            gate.enter().is_none(),
+            "turning one away does not open the gate to the next"
+        );
         drop(inside);
         assert!(gate.enter().is_some());
     }
@@ -79,7 +85,9 @@ mod tests {
         let entered: u64 = std::thread::scope(|scope| {
             let count = || {
                 let entered = (0..rounds).filter_map(|_| gate.enter());
-                entered.map(|mut inside| *inside = core::hint::black_box(*inside) + 1).count() as u64
+                entered
+                    .map(|mut inside| *inside = core::hint::black_box(*inside) + 1)
+                    .count() as u64
             };
             let threads = [scope.spawn(count), scope.spawn(count)];
             threads.map(|thread| thread.join().unwrap()).iter().sum()

@@ -12,7 +12,9 @@ use crate::runtime::{Builder, Events, Options, Runtime, Warning};
 use crate::schedule::{JobStatistics, StreamStatistics};
 use crate::units::Nanos;
 use core::cell::Cell;
-use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+use core::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
@@ -112,7 +114,10 @@ impl Handle {
 
     fn phase(&self) -> Phase {
         const PHASES: [Phase; 4] = [Phase::Open, Phase::Started, Phase::Stopped, Phase::Refused];
-        PHASES.get(usize::from(self.phase.load(Acquire))).copied().unwrap_or(Phase::Refused)
+        PHASES
+            .get(usize::from(self.phase.load(Acquire)))
+            .copied()
+            .unwrap_or(Phase::Refused)
     }
 
     /// Whether the phase may become `next`.
@@ -270,7 +275,10 @@ pub(super) unsafe fn checked<'a>(rt: *const fulcrum_runtime_t) -> Result<&'a Han
     Ok(unsafe { &*rt })
 }
 
-const _: () = assert!(core::mem::offset_of!(Handle, magic) == 0, "the magic is read before anything else");
+const _: () = assert!(
+    core::mem::offset_of!(Handle, magic) == 0,
+    "the magic is read before anything else"
+);
 
 /// Tells `fault` in `error` and returns its code.
 ///

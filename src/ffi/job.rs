@@ -51,8 +51,14 @@ const _: () = assert!(limits::PIECES == 128, "the header says so");
 
 #[cfg(target_pointer_width = "64")]
 const _: () = {
-    assert!(core::mem::size_of::<fulcrum_job_t>() == 40, "the first release is frozen");
-    assert!(core::mem::offset_of!(fulcrum_job_t, user) == 32, "the first release is frozen");
+    assert!(
+        core::mem::size_of::<fulcrum_job_t>() == 40,
+        "the first release is frozen"
+    );
+    assert!(
+        core::mem::offset_of!(fulcrum_job_t, user) == 32,
+        "the first release is frozen"
+    );
 };
 
 // SAFETY: repr(C), a u32 first, two u32 and then pointers alone, so there is no padding. Zero is valid: NULL pointers
@@ -75,7 +81,10 @@ impl fulcrum_job_t {
         let lengths = unsafe { core::slice::from_raw_parts(self.piece_ns, count) };
         // SAFETY: the caller promises a zero-terminated or 32-byte text.
         let name = unsafe { sized::name(self.name) }?;
-        Ok(JobSpec { name, pieces: lengths.iter().map(|length| Nanos(*length)).collect() })
+        Ok(JobSpec {
+            name,
+            pieces: lengths.iter().map(|length| Nanos(*length)).collect(),
+        })
     }
 }
 
@@ -133,7 +142,11 @@ pub unsafe extern "C" fn fulcrum_job_add(
         let spec = job.spec()?;
         let run_piece = job.run_piece.ok_or(Fault::Argument("job.run_piece is NULL"))?;
         // A step has at most limits::PIECES pieces, which fit.
-        let work = Callback { pieces: job.piece_count as u16, run_piece, user: job.user };
+        let work = Callback {
+            pieces: job.piece_count as u16,
+            run_piece,
+            user: job.user,
+        };
         rt.build(|building| {
             building.builder.job(spec, Box::new(work))?;
             let number = building.jobs;

@@ -8,7 +8,10 @@
 //! also the header's, so there is no separate `# Safety` section.
 
 #![allow(non_camel_case_types, reason = "the names are those of C")]
-#![allow(clippy::missing_safety_doc, reason = "the comments are the header's; see above")]
+#![allow(
+    clippy::missing_safety_doc,
+    reason = "the comments are the header's; see above"
+)]
 
 // Each on its own, so that this order, which is the header's, stays.
 pub mod version;

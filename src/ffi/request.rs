@@ -23,7 +23,10 @@ pub struct fulcrum_request_t {
     pub release_ns: u64,
 }
 
-const _: () = assert!(core::mem::size_of::<fulcrum_request_t>() == 16, "the layout is frozen");
+const _: () = assert!(
+    core::mem::size_of::<fulcrum_request_t>() == 16,
+    "the layout is frozen"
+);
 
 /// What became of one request. Its layout never changes.
 #[repr(C)]
@@ -45,14 +48,22 @@ pub struct fulcrum_completion_t {
     pub code: i32,
 }
 
-const _: () = assert!(core::mem::size_of::<fulcrum_completion_t>() == 48, "the layout is frozen");
-const _: () = assert!(core::mem::offset_of!(fulcrum_completion_t, status) == 40, "the layout is frozen");
+const _: () = assert!(
+    core::mem::size_of::<fulcrum_completion_t>() == 48,
+    "the layout is frozen"
+);
+const _: () = assert!(
+    core::mem::offset_of!(fulcrum_completion_t, status) == 40,
+    "the layout is frozen"
+);
 
 const _: () = assert!(2 * crate::limits::REQUESTS == 128, "the header says so");
 
 impl From<Completion> for fulcrum_completion_t {
     fn from(completion: Completion) -> fulcrum_completion_t {
-        let (status, code) = completion.answer.map_or_else(status::of_workload, |_| (FULCRUM_OK, 0));
+        let (status, code) = completion
+            .answer
+            .map_or_else(status::of_workload, |_| (FULCRUM_OK, 0));
         fulcrum_completion_t {
             token: completion.request.token,
             release_ns: completion.request.release.0,
@@ -95,8 +106,14 @@ pub unsafe extern "C" fn fulcrum_submit(
         rt.takes_requests()?;
         let mut submitter = rt.port(stream)?.submitter.enter().ok_or(Fault::Busy)?;
         let submitter = submitter.as_mut().ok_or(Fault::NoStream(stream))?;
-        let release = if release_ns == 0 { Monotonic.now() } else { Nanos(release_ns) };
-        submitter.submit(Request { token, release }).map_err(|_| Fault::Full)?;
+        let release = if release_ns == 0 {
+            Monotonic.now()
+        } else {
+            Nanos(release_ns)
+        };
+        submitter
+            .submit(Request { token, release })
+            .map_err(|_| Fault::Full)?;
         Ok(FULCRUM_OK)
     };
     // SAFETY: the caller promises an open handle.
@@ -128,7 +145,9 @@ pub unsafe extern "C" fn fulcrum_poll(
         if port.called_back.load(Relaxed) {
             return Err(Fault::NotPolled);
         }
-        let Some(completion) = completions.poll() else { return Ok(FULCRUM_EMPTY) };
+        let Some(completion) = completions.poll() else {
+            return Ok(FULCRUM_EMPTY);
+        };
         // SAFETY: checked above; the caller promises that it is writable.
         unsafe { sized::put(out, completion.into(), "out is NULL") }?;
         Ok(FULCRUM_OK)
@@ -153,7 +172,11 @@ pub unsafe extern "C" fn fulcrum_bound(
     out_ns: *mut u64,
 ) -> fulcrum_status_t {
     let bound = |rt: &Handle| {
-        let promised = rt.view()?.bounds.get(stream as usize).ok_or(Fault::NoStream(stream))?;
+        let promised = rt
+            .view()?
+            .bounds
+            .get(stream as usize)
+            .ok_or(Fault::NoStream(stream))?;
         let bound = promised.ok_or(Fault::NoBound)?;
         // SAFETY: the caller promises that it is NULL or writable.
         unsafe { sized::put(out_ns, bound.0, "out_ns is NULL") }?;

@@ -86,7 +86,9 @@ pub unsafe extern "C" fn fulcrum_stop(rt: *mut fulcrum_runtime_t) -> fulcrum_sta
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fulcrum_close(rt: *mut fulcrum_runtime_t) {
     // SAFETY: the caller promises NULL or an open handle.
-    let Ok(open) = (unsafe { handle::checked(rt) }) else { return };
+    let Ok(open) = (unsafe { handle::checked(rt) }) else {
+        return;
+    };
     if on_dispatcher() {
         return;
     }
@@ -99,15 +101,18 @@ pub unsafe extern "C" fn fulcrum_close(rt: *mut fulcrum_runtime_t) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use super::super::handle::mark_dispatcher;
     use super::super::status::FULCRUM_ERR_BUG;
+    use super::*;
     use core::ptr::null_mut;
 
     fn opened() -> *mut fulcrum_runtime_t {
         let mut rt = null_mut();
         // SAFETY: both pointers are what the call asks for.
-        assert_eq!(unsafe { fulcrum_open(core::ptr::null(), &mut rt, null_mut()) }, FULCRUM_OK);
+        assert_eq!(
+            unsafe { fulcrum_open(core::ptr::null(), &mut rt, null_mut()) },
+            FULCRUM_OK
+        );
         rt
     }
 
@@ -128,7 +133,10 @@ mod tests {
         // SAFETY: NULL, or eight readable bytes that are not the magic.
         unsafe {
             assert_eq!(fulcrum_stop(null_mut()), Fault::Handle.code());
-            assert_eq!(fulcrum_stop(other.as_ptr().cast_mut().cast()), Fault::Handle.code());
+            assert_eq!(
+                fulcrum_stop(other.as_ptr().cast_mut().cast()),
+                Fault::Handle.code()
+            );
             fulcrum_close(other.as_ptr().cast_mut().cast());
             fulcrum_close(null_mut());
         }

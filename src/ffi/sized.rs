@@ -54,7 +54,9 @@ pub(super) unsafe fn read<T: Growing>(from: *const T, null: &'static str) -> Res
     // SAFETY: the caller promises `size` readable bytes, and `known <= size`.
     let newer = unsafe { core::slice::from_raw_parts(from.cast::<u8>().add(known), size - known) };
     if newer.iter().any(|byte| *byte != 0) {
-        return Err(Fault::TooNew("a struct sets a field this release of fulcrum does not know; update the library"));
+        return Err(Fault::TooNew(
+            "a struct sets a field this release of fulcrum does not know; update the library",
+        ));
     }
     let mut copy = MaybeUninit::<T>::zeroed();
     // SAFETY: `known` bytes are readable there and fit here; the two do not overlap. Zero is a valid `T`, and what the
@@ -98,7 +100,11 @@ pub(super) unsafe fn put<T: Copy>(out: *mut T, value: T, null: &'static str) -> 
 
 /// Refuses a pointer that [`put`] would refuse; for calls that must know before they act.
 pub(super) fn writable<T>(out: *mut T, null: &'static str) -> Result<(), Fault> {
-    if out.is_null() || !out.is_aligned() { Err(Fault::Argument(null)) } else { Ok(()) }
+    if out.is_null() || !out.is_aligned() {
+        Err(Fault::Argument(null))
+    } else {
+        Ok(())
+    }
 }
 
 /// Copies a name. Reads up to its terminating zero and never beyond [`FULCRUM_NAME_BYTES`].
@@ -123,7 +129,9 @@ pub(super) unsafe fn name(text: *const c_char) -> Result<Name, Fault> {
         // There is room for every byte this loop reads.
         let _ = bytes.push(byte);
     }
-    Err(Fault::Name("the name does not end within 32 bytes, its zero included"))
+    Err(Fault::Name(
+        "the name does not end within 32 bytes, its zero included",
+    ))
 }
 
 #[cfg(test)]
@@ -165,14 +173,26 @@ mod tests {
     #[test]
     fn a_shorter_struct_is_filled_up_with_defaults() {
         // What lies behind the eight bytes is somebody else's.
-        let later: Later = read_as(&Later { size: 8, a: 7, b: u64::MAX }).unwrap();
+        let later: Later = read_as(&Later {
+            size: 8,
+            a: 7,
+            b: u64::MAX,
+        })
+        .unwrap();
         assert_eq!(later, Later { size: 8, a: 7, b: 0 });
     }
 
     #[test]
     fn a_longer_struct_is_accepted_if_its_tail_is_zero_and_refused_if_not() {
-        assert_eq!(read_as::<First, _>(&Later { size: 16, a: 7, b: 0 }).unwrap(), First { size: 16, a: 7 });
-        let refused = read_as::<First, _>(&Later { size: 16, a: 7, b: 1 << 56 });
+        assert_eq!(
+            read_as::<First, _>(&Later { size: 16, a: 7, b: 0 }).unwrap(),
+            First { size: 16, a: 7 }
+        );
+        let refused = read_as::<First, _>(&Later {
+            size: 16,
+            a: 7,
+            b: 1 << 56,
+        });
         assert!(matches!(refused, Err(Fault::TooNew(_))), "{refused:?}");
     }
 
@@ -180,7 +200,10 @@ mod tests {
     fn a_size_outside_the_first_release_and_4096_is_refused() {
         for size in [0, 7, 4097, u32::MAX] {
             let refused = read_as::<Later, _>(&Later { size, a: 0, b: 0 });
-            assert!(matches!(refused, Err(Fault::Size("later_t", claimed)) if claimed == size), "{refused:?}");
+            assert!(
+                matches!(refused, Err(Fault::Size("later_t", claimed)) if claimed == size),
+                "{refused:?}"
+            );
         }
     }
 
@@ -188,22 +211,43 @@ mod tests {
     fn null_and_misaligned_structs_are_refused() {
         // SAFETY: neither pointer is read, since both are refused.
         unsafe {
-            assert!(matches!(read::<First>(core::ptr::null(), "NULL"), Err(Fault::Argument("NULL"))));
-            let odd = core::ptr::from_ref(&[0_u64; 2]).cast::<u8>().add(1).cast::<First>();
+            assert!(matches!(
+                read::<First>(core::ptr::null(), "NULL"),
+                Err(Fault::Argument("NULL"))
+            ));
+            let odd = core::ptr::from_ref(&[0_u64; 2])
+                .cast::<u8>()
+                .add(1)
+                .cast::<First>();
             assert!(matches!(read::<First>(odd, "odd"), Err(Fault::Argument("odd"))));
         }
     }
 
     #[test]
     fn writing_keeps_the_size_field_fills_the_room_and_zeroes_the_rest() {
-        let mut later = Later { size: 16, a: 1, b: u64::MAX };
+        let mut later = Later {
+            size: 16,
+            a: 1,
+            b: u64::MAX,
+        };
         // SAFETY: the struct has the 16 bytes it claims.
-        unsafe { write(core::ptr::from_mut(&mut later).cast::<First>(), &First { size: 99, a: 5 }, "").unwrap() };
+        unsafe {
+            write(
+                core::ptr::from_mut(&mut later).cast::<First>(),
+                &First { size: 99, a: 5 },
+                "",
+            )
+            .unwrap()
+        };
         assert_eq!(later, Later { size: 16, a: 5, b: 0 });
         let mut short = Later { size: 8, a: 1, b: 2 };
         // SAFETY: as above.
         unsafe { write(&mut short, &Later { size: 99, a: 5, b: 6 }, "").unwrap() };
-        assert_eq!(short, Later { size: 8, a: 5, b: 2 }, "beyond the claimed size nothing is written");
+        assert_eq!(
+            short,
+            Later { size: 8, a: 5, b: 2 },
+            "beyond the claimed size nothing is written"
+        );
     }
 
     #[test]

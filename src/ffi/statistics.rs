@@ -41,8 +41,14 @@ pub struct fulcrum_stream_statistics_t {
     pub max_ns: u64,
 }
 
-const _: () = assert!(core::mem::size_of::<fulcrum_stream_statistics_t>() == 96, "the first release is frozen");
-const _: () = assert!(core::mem::offset_of!(fulcrum_stream_statistics_t, max_ns) == 88, "the first release is frozen");
+const _: () = assert!(
+    core::mem::size_of::<fulcrum_stream_statistics_t>() == 96,
+    "the first release is frozen"
+);
+const _: () = assert!(
+    core::mem::offset_of!(fulcrum_stream_statistics_t, max_ns) == 88,
+    "the first release is frozen"
+);
 
 // SAFETY: repr(C), a u32 first, integers only; the fields' sizes add up to 96, so there is no padding.
 unsafe impl Growing for fulcrum_stream_statistics_t {
@@ -80,8 +86,14 @@ pub struct fulcrum_job_statistics_t {
     pub last_loss: f32,
 }
 
-const _: () = assert!(core::mem::size_of::<fulcrum_job_statistics_t>() == 80, "the first release is frozen");
-const _: () = assert!(core::mem::offset_of!(fulcrum_job_statistics_t, last_loss) == 76, "the first release is frozen");
+const _: () = assert!(
+    core::mem::size_of::<fulcrum_job_statistics_t>() == 80,
+    "the first release is frozen"
+);
+const _: () = assert!(
+    core::mem::offset_of!(fulcrum_job_statistics_t, last_loss) == 76,
+    "the first release is frozen"
+);
 
 // SAFETY: repr(C), a u32 first, numbers only; the fields' sizes add up to 80, so there is no padding.
 unsafe impl Growing for fulcrum_job_statistics_t {
@@ -105,7 +117,11 @@ pub unsafe extern "C" fn fulcrum_stream_statistics(
     out: *mut fulcrum_stream_statistics_t,
 ) -> fulcrum_status_t {
     let tell = |rt: &Handle| {
-        let counted = rt.view()?.streams.get(stream as usize).ok_or(Fault::NoStream(stream))?;
+        let counted = rt
+            .view()?
+            .streams
+            .get(stream as usize)
+            .ok_or(Fault::NoStream(stream))?;
         let called_back = rt.port(stream)?.called_back.load(Relaxed);
         let told = fulcrum_stream_statistics_t {
             size: 0,

@@ -236,7 +236,10 @@ impl fmt::Display for Fault {
                 f.write_str(what)
             }
             Fault::Size(what, size) => {
-                write!(f, "{what}.size is {size}; set it to sizeof({what}) before filling the struct")
+                write!(
+                    f,
+                    "{what}.size is {size}; set it to sizeof({what}) before filling the struct"
+                )
             }
             Fault::NoStream(number) => write!(f, "there is no stream {number}"),
             Fault::NoJob(number) => write!(f, "there is no job {number}"),
@@ -279,9 +282,13 @@ mod tests {
 
     /// Name and number of every status, read from this file so that none can be left out.
     fn all() -> Vec<(&'static str, i32)> {
-        let constants = include_str!("status.rs").lines().filter_map(|line| line.strip_prefix("pub const "));
+        let constants = include_str!("status.rs")
+            .lines()
+            .filter_map(|line| line.strip_prefix("pub const "));
         let named = constants.filter_map(|line| line.split_once(": fulcrum_status_t = "));
-        named.map(|(name, number)| (name, number.trim_end_matches(';').parse().unwrap())).collect()
+        named
+            .map(|(name, number)| (name, number.trim_end_matches(';').parse().unwrap()))
+            .collect()
     }
 
     #[test]
@@ -298,7 +305,11 @@ mod tests {
         let mut seen = BTreeMap::new();
         for (name, number) in all() {
             assert_ne!(text(number), text(-1), "{name} has no text");
-            assert_eq!(seen.insert(text(number), name), None, "{name} has the text of another");
+            assert_eq!(
+                seen.insert(text(number), name),
+                None,
+                "{name} has the text of another"
+            );
         }
     }
 

@@ -4,8 +4,8 @@
 
 use super::error::fulcrum_error_t;
 use super::gate::Gate;
-use super::request::{fulcrum_completion_t, fulcrum_request_t};
 use super::handle::{Handle, call, mark_dispatcher};
+use super::request::{fulcrum_completion_t, fulcrum_request_t};
 use super::runtime::fulcrum_runtime_t;
 use super::sized::{self, Growing};
 use super::status::{FULCRUM_OK, Fault, fulcrum_status_t};
@@ -72,9 +72,18 @@ const _: () = assert!(limits::MINIBATCH == 64, "the header says so");
 
 #[cfg(target_pointer_width = "64")]
 const _: () = {
-    assert!(core::mem::size_of::<fulcrum_stream_t>() == 80, "the first release is frozen");
-    assert!(core::mem::offset_of!(fulcrum_stream_t, minibatch) == 48, "the first release is frozen");
-    assert!(core::mem::offset_of!(fulcrum_stream_t, user) == 72, "the first release is frozen");
+    assert!(
+        core::mem::size_of::<fulcrum_stream_t>() == 80,
+        "the first release is frozen"
+    );
+    assert!(
+        core::mem::offset_of!(fulcrum_stream_t, minibatch) == 48,
+        "the first release is frozen"
+    );
+    assert!(
+        core::mem::offset_of!(fulcrum_stream_t, user) == 72,
+        "the first release is frozen"
+    );
 };
 
 // SAFETY: repr(C), a u32 first; two u32 stand before each pointer-sized or 8-byte field, so there is no padding on a
@@ -87,7 +96,9 @@ unsafe impl Growing for fulcrum_stream_t {
 impl fulcrum_stream_t {
     fn spec(&self) -> Result<StreamSpec, Fault> {
         if self.flags & !FULCRUM_SPORADIC != 0 {
-            return Err(Fault::TooNew("stream.flags has a flag this release of fulcrum does not know"));
+            return Err(Fault::TooNew(
+                "stream.flags has a flag this release of fulcrum does not know",
+            ));
         }
         if self.reserved != 0 {
             return Err(Fault::TooNew("stream.reserved must be 0"));
@@ -96,7 +107,11 @@ impl fulcrum_stream_t {
         let arrival = match (self.flags & FULCRUM_SPORADIC != 0, Nanos(self.jitter_ns)) {
             (false, jitter) => Arrival::Periodic { period, jitter },
             (true, Nanos::ZERO) => Arrival::Sporadic { period },
-            (true, _) => return Err(Fault::Argument("a sporadic stream has no jitter: set jitter_ns to 0")),
+            (true, _) => {
+                return Err(Fault::Argument(
+                    "a sporadic stream has no jitter: set jitter_ns to 0",
+                ));
+            }
         };
         Ok(StreamSpec {
             // SAFETY: the caller promises a zero-terminated or 32-byte text.
@@ -131,9 +146,15 @@ unsafe impl Send for Callbacks {}
 impl Inference for Callbacks {
     fn run(&mut self, requests: &[Request], answers: &mut [u64]) -> Result<(), WorkloadError> {
         mark_dispatcher();
-        let mut shown = [fulcrum_request_t { token: 0, release_ns: 0 }; limits::MINIBATCH];
+        let mut shown = [fulcrum_request_t {
+            token: 0,
+            release_ns: 0,
+        }; limits::MINIBATCH];
         for (place, request) in shown.iter_mut().zip(requests) {
-            *place = fulcrum_request_t { token: request.token, release_ns: request.release.0 };
+            *place = fulcrum_request_t {
+                token: request.token,
+                release_ns: request.release.0,
+            };
         }
         // An answer the callback forgets is 0, not one of an earlier minibatch.
         answers.fill(0);
@@ -141,11 +162,20 @@ impl Inference for Callbacks {
         let start = Monotonic.now();
         // SAFETY: both arrays have `count` places; `fulcrum_run_t` states what the function may do.
         let code = unsafe { (self.run)(self.user, shown.as_ptr(), count as u32, answers.as_mut_ptr()) };
-        let outcome = if code == 0 { Ok(()) } else { Err(WorkloadError::Failed(code)) };
+        let outcome = if code == 0 {
+            Ok(())
+        } else {
+            Err(WorkloadError::Failed(code))
+        };
         if let Some(completed) = self.completed {
             let end = Monotonic.now();
             for (request, answer) in requests.iter().zip(answers.iter()) {
-                let completion = Completion { request: *request, answer: outcome.map(|()| *answer), start, end };
+                let completion = Completion {
+                    request: *request,
+                    answer: outcome.map(|()| *answer),
+                    start,
+                    end,
+                };
                 // SAFETY: the struct lives during the call; `fulcrum_completed_t` states what the function may do.
                 unsafe { completed(self.user, &fulcrum_completion_t::from(completion)) };
             }
@@ -179,12 +209,17 @@ pub unsafe extern "C" fn fulcrum_stream_add(
         let stream = unsafe { sized::read(stream, "stream is NULL") }?;
         let spec = stream.spec()?;
         let run = stream.run.ok_or(Fault::Argument("stream.run is NULL"))?;
-        let work = Callbacks { run, completed: stream.completed, user: stream.user };
+        let work = Callbacks {
+            run,
+            completed: stream.completed,
+            user: stream.user,
+        };
         rt.build(|building| {
             let (submitter, completions) = building.builder.stream(spec, Box::new(work))?;
             let number = building.streams;
             building.streams += 1;
-            rt.port(number)?.connect(submitter, completions, stream.completed.is_some());
+            rt.port(number)?
+                .connect(submitter, completions, stream.completed.is_some());
             // SAFETY: checked above; the caller promises that it is writable.
             unsafe { sized::put(out_stream, number, "out_stream is NULL") }
         })?;
@@ -197,7 +232,8 @@ pub unsafe extern "C" fn fulcrum_stream_add(
 impl Port {
     /// Makes the port usable. Nobody is inside its gates: before the start every call that would be is refused.
     fn connect(&self, submitter: Submitter, completions: Completions, called_back: bool) {
-        self.called_back.store(called_back, core::sync::atomic::Ordering::Relaxed);
+        self.called_back
+            .store(called_back, core::sync::atomic::Ordering::Relaxed);
         if let Some(mut place) = self.submitter.enter() {
             *place = Some(submitter);
         }

@@ -102,7 +102,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
 
 fn run_into(arguments: &Arguments, models: &prepare::Models) -> Result<(), Box<dyn Error>> {
     let prepared = Prepared::new(arguments, models)?;
-    let policies = if arguments.compare { vec![Policy::Fcfs, Policy::Slack] } else { vec![arguments.policy] };
+    let policies = if arguments.compare {
+        vec![Policy::Fcfs, Policy::Slack]
+    } else {
+        vec![arguments.policy]
+    };
     let mut runs = Vec::new();
     for policy in policies {
         runs.push(scene::play(arguments, models, &prepared, policy)?);
@@ -116,17 +120,28 @@ fn run_into(arguments: &Arguments, models: &prepare::Models) -> Result<(), Box<d
         1 => serde_json::to_writer(out, &trace).map_err(std::io::Error::from),
         _ => prepared.profile.write_to(out),
     })
-    .map_err(|(path, error)| format!("{} could not be written: {error}; free some space or choose another --out", path.display()))?;
+    .map_err(|(path, error)| {
+        format!(
+            "{} could not be written: {error}; free some space or choose another --out",
+            path.display()
+        )
+    })?;
     let summaries: Vec<&record::Summary> = runs.iter().map(|run| &run.summary).collect();
     if arguments.json {
         match summaries.as_slice() {
             [one] => println!("{}", serde_json::to_string_pretty(one)?),
-            several => println!("{}", serde_json::to_string_pretty(&serde_json::json!({ "runs": several }))?),
+            several => println!(
+                "{}",
+                serde_json::to_string_pretty(&serde_json::json!({ "runs": several }))?
+            ),
         }
     } else {
         println!("\n{}", record::table(&summaries));
         println!("report   {}", paths[0].display());
-        println!("trace    {} (open it at https://ui.perfetto.dev)", paths[1].display());
+        println!(
+            "trace    {} (open it at https://ui.perfetto.dev)",
+            paths[1].display()
+        );
         println!("profile  {}", paths[2].display());
     }
     Ok(())
@@ -135,7 +150,11 @@ fn run_into(arguments: &Arguments, models: &prepare::Models) -> Result<(), Box<d
 /// Makes the folder and says whether it was missing. Fails before anything runs, not after.
 fn make_folder(path: &Path) -> Result<bool, Box<dyn Error>> {
     let missing = !path.exists();
-    std::fs::create_dir_all(path)
-        .map_err(|error| format!("the folder {} for the report could not be made: {error}; choose another --out", path.display()))?;
+    std::fs::create_dir_all(path).map_err(|error| {
+        format!(
+            "the folder {} for the report could not be made: {error}; choose another --out",
+            path.display()
+        )
+    })?;
     Ok(missing)
 }

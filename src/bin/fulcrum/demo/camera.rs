@@ -7,7 +7,9 @@ pub(crate) const SIDE: usize = 32;
 pub(crate) const PIXELS: usize = SIDE * SIDE;
 
 /// What there is to see; the label is the place in this list.
-pub(crate) const SHAPES: [&str; 8] = ["disc", "square", "triangle", "plus", "ring", "bar", "cross", "frame"];
+pub(crate) const SHAPES: [&str; 8] = [
+    "disc", "square", "triangle", "plus", "ring", "bar", "cross", "frame",
+];
 
 /// How the scene is lit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +69,11 @@ impl Camera {
     pub(crate) fn new(seed: u64) -> Camera {
         let mut random = Random(seed);
         let scene = arrange(&mut random);
-        Camera { random, scene, left: STAY }
+        Camera {
+            random,
+            scene,
+            left: STAY,
+        }
     }
 
     /// Draws the next frame into `pixels` ([`PIXELS`] values, row by row) and returns its label.
@@ -85,7 +91,10 @@ impl Camera {
         };
         for (row, line) in pixels.chunks_exact_mut(SIDE).enumerate() {
             for (column, pixel) in line.iter_mut().enumerate() {
-                let (u, v) = ((column as f32 - scene.x) / scene.radius, (row as f32 - scene.y) / scene.radius);
+                let (u, v) = (
+                    (column as f32 - scene.x) / scene.radius,
+                    (row as f32 - scene.y) / scene.radius,
+                );
                 let inside = coverage(scene.shape, u * cos + v * sin, v * cos - u * sin, scene.radius);
                 let sky = background + slope * (column as f32 / (SIDE - 1) as f32 - 0.5);
                 let grain = noise * (self.random.between(-1.0, 1.0) + self.random.between(-1.0, 1.0));
@@ -138,7 +147,10 @@ mod tests {
         let (mut one, mut two) = (Camera::new(7), Camera::new(7));
         let (mut left, mut right) = ([0.0; PIXELS], [0.0; PIXELS]);
         for _ in 0..20 {
-            assert_eq!(one.frame(Light::Day, &mut left), two.frame(Light::Day, &mut right));
+            assert_eq!(
+                one.frame(Light::Day, &mut left),
+                two.frame(Light::Day, &mut right)
+            );
             assert_eq!(left, right);
         }
     }
@@ -151,7 +163,11 @@ mod tests {
         for _ in 0..600 {
             let label = camera.frame(Light::Day, &mut pixels);
             let bright = pixels.iter().filter(|pixel| **pixel > 0.5).count();
-            assert!((20..500).contains(&bright), "{}: {bright} bright pixels", SHAPES[label]);
+            assert!(
+                (20..500).contains(&bright),
+                "{}: {bright} bright pixels",
+                SHAPES[label]
+            );
             seen[label] += 1;
         }
         assert!(seen.iter().all(|count| *count > 20), "{seen:?}");
@@ -162,7 +178,11 @@ mod tests {
         let (mut day, mut evening) = ([0.0; PIXELS], [0.0; PIXELS]);
         let label = Camera::new(3).frame(Light::Day, &mut day);
         assert_eq!(Camera::new(3).frame(Light::Backlit, &mut evening), label);
-        let centre = day.iter().zip(&evening).filter(|(day, evening)| **day > 0.6 && **evening < 0.55).count();
+        let centre = day
+            .iter()
+            .zip(&evening)
+            .filter(|(day, evening)| **day > 0.6 && **evening < 0.55)
+            .count();
         assert!(centre > 10, "{centre}");
     }
 }

@@ -27,27 +27,36 @@ pub(crate) fn trace(runs: &[&Record]) -> Value {
 fn start(event: &Event) -> Nanos {
     match *event {
         Event::Minibatch { start, .. } | Event::Piece { start, .. } => start,
-        Event::Step { at, .. } | Event::Missed { at, .. } | Event::BoundBroken { at, .. } | Event::Failed { at, .. } => at,
+        Event::Step { at, .. }
+        | Event::Missed { at, .. }
+        | Event::BoundBroken { at, .. }
+        | Event::Failed { at, .. } => at,
     }
 }
 
 fn one(event: &Event, process: u32, zero: Nanos) -> Value {
     let us = |time: Nanos| time.0 as f64 / 1e3;
     let at = us(start(event) - zero);
-    let span = |thread: u32, name: String, start: Nanos, end: Nanos| {
-        json!({"ph": "X", "pid": process, "tid": thread, "ts": at, "dur": us(end - start), "name": name})
-    };
-    let mark = |thread: u32, name: &str, arguments: Value| {
-        json!({"ph": "i", "s": "t", "pid": process, "tid": thread, "ts": at, "name": name, "args": arguments})
-    };
+    let span = |thread: u32, name: String, start: Nanos, end: Nanos| json!({"ph": "X", "pid": process, "tid": thread, "ts": at, "dur": us(end - start), "name": name});
+    let mark = |thread: u32, name: &str, arguments: Value| json!({"ph": "i", "s": "t", "pid": process, "tid": thread, "ts": at, "name": name, "args": arguments});
     match *event {
-        Event::Minibatch { count, start, end, .. } => span(INFERENCE, format!("minibatch of {count}"), start, end),
-        Event::Piece { piece, start, end, .. } => span(TRAINING, format!("piece {piece}"), start, end),
-        Event::Step { loss, .. } => json!({"ph": "C", "pid": process, "ts": at, "name": "loss", "args": {"loss": loss}}),
-        Event::Missed { late, .. } => mark(INFERENCE, "deadline missed", json!({"late_us": us(late)})),
-        Event::BoundBroken { latency, .. } => mark(INFERENCE, "bound broken", json!({"latency_us": us(latency)})),
-        Event::Failed { index, training, .. } => {
-            mark(if training { TRAINING } else { INFERENCE }, "failed", json!({"index": index}))
+        Event::Minibatch {
+            count, start, end, ..
+        } => span(INFERENCE, format!("minibatch of {count}"), start, end),
+        Event::Piece {
+            piece, start, end, ..
+        } => span(TRAINING, format!("piece {piece}"), start, end),
+        Event::Step { loss, .. } => {
+            json!({"ph": "C", "pid": process, "ts": at, "name": "loss", "args": {"loss": loss}})
         }
+        Event::Missed { late, .. } => mark(INFERENCE, "deadline missed", json!({"late_us": us(late)})),
+        Event::BoundBroken { latency, .. } => {
+            mark(INFERENCE, "bound broken", json!({"latency_us": us(latency)}))
+        }
+        Event::Failed { index, training, .. } => mark(
+            if training { TRAINING } else { INFERENCE },
+            "failed",
+            json!({"index": index}),
+        ),
     }
 }

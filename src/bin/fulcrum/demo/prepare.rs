@@ -12,7 +12,9 @@ use fulcrum::profile::{Kind, Profile, RawRow, Row, measure};
 use fulcrum::twin::{HostTime, Twin};
 use fulcrum::units::{Milliwatts, Nanos};
 use fulcrum::workload::onnx::model::{Weight, decode_weights, encode_weights};
-use fulcrum::workload::onnx::{InferenceConfig, Library, OnnxInference, OnnxTraining, Publish, TrainingConfig, weight_names};
+use fulcrum::workload::onnx::{
+    InferenceConfig, Library, OnnxInference, OnnxTraining, Publish, TrainingConfig, weight_names,
+};
 use fulcrum::workload::{Inference, Progress, Request, Training, WorkloadError, swap};
 use std::borrow::Cow;
 use std::error::Error;
@@ -47,12 +49,30 @@ impl Models {
     /// Opens ONNX Runtime and reads the files, built in unless named.
     pub(super) fn read(arguments: &Arguments) -> Result<Models, Box<dyn Error>> {
         let library = Library::open()?;
-        let infer = file_or(arguments.model.as_deref(), "shapes_infer.onnx", include_bytes!("../../../../tests/fixtures/shapes_infer.onnx"))?;
-        let step = file_or(arguments.step.as_deref(), "shapes_step.onnx", include_bytes!("../../../../tests/fixtures/shapes_step.onnx"))?;
-        let weights = file_or(arguments.weights.as_deref(), "shapes_day.onnx", include_bytes!("../../../../tests/fixtures/shapes_day.onnx"))?;
+        let infer = file_or(
+            arguments.model.as_deref(),
+            "shapes_infer.onnx",
+            include_bytes!("../../../../tests/fixtures/shapes_infer.onnx"),
+        )?;
+        let step = file_or(
+            arguments.step.as_deref(),
+            "shapes_step.onnx",
+            include_bytes!("../../../../tests/fixtures/shapes_step.onnx"),
+        )?;
+        let weights = file_or(
+            arguments.weights.as_deref(),
+            "shapes_day.onnx",
+            include_bytes!("../../../../tests/fixtures/shapes_day.onnx"),
+        )?;
         let names = weight_names(&infer.0, &infer.1)?;
         let weights = decode_weights(&weights.0, &weights.1)?;
-        Ok(Models { library, infer, step, weights, names })
+        Ok(Models {
+            library,
+            infer,
+            step,
+            weights,
+            names,
+        })
     }
 
     /// The forward model as a workload that takes its frames from `fill`.
@@ -87,14 +107,21 @@ impl Models {
             lr: RATE,
             wanted_piece: wanted,
             fetch: Box::new(fetch),
-            publish: sender.map(|sender| Publish { sender, names: self.names.clone(), every: PUBLISH_EVERY }),
+            publish: sender.map(|sender| Publish {
+                sender,
+                names: self.names.clone(),
+                every: PUBLISH_EVERY,
+            }),
         };
         Ok(OnnxTraining::new(&self.library, &self.step.1, config)?)
     }
 
     /// A way for new weights from the training job to inference.
     pub(super) fn swap(&self) -> (swap::Sender, swap::Receiver) {
-        let known = self.names.iter().filter_map(|name| self.weights.iter().find(|weight| weight.name == *name));
+        let known = self
+            .names
+            .iter()
+            .filter_map(|name| self.weights.iter().find(|weight| weight.name == *name));
         swap::channel(known.map(|weight| weight.values.len()).sum())
     }
 
@@ -104,11 +131,16 @@ impl Models {
 }
 
 /// A model's name and bytes.
-fn file_or(path: Option<&Path>, name: &str, built_in: &'static [u8]) -> Result<(String, Cow<'static, [u8]>), String> {
+fn file_or(
+    path: Option<&Path>,
+    name: &str,
+    built_in: &'static [u8],
+) -> Result<(String, Cow<'static, [u8]>), String> {
     match path {
         None => Ok((name.to_string(), Cow::Borrowed(built_in))),
         Some(path) => {
-            let bytes = std::fs::read(path).map_err(|error| format!("{} could not be read: {error}", path.display()))?;
+            let bytes = std::fs::read(path)
+                .map_err(|error| format!("{} could not be read: {error}", path.display()))?;
             Ok((path.display().to_string(), Cow::Owned(bytes)))
         }
     }
@@ -150,21 +182,37 @@ impl Allowance {
         });
         let worst = worst.max().unwrap_or(Nanos::ZERO);
         let each = worst.times(2).clamp(Nanos::from_millis(2), Nanos::from_millis(4));
-        Allowance { jitter: each, late: each, switch: Nanos(each.0 / 4) }
+        Allowance {
+            jitter: each,
+            late: each,
+            switch: Nanos(each.0 / 4),
+        }
     }
 }
 
 impl Prepared {
     pub(super) fn new(arguments: &Arguments, models: &Models) -> Result<Prepared, Box<dyn Error>> {
         let twin = Twin::open(&arguments.board, arguments.seed)?;
-        eprintln!("{}; measuring {} on this machine ...", twin.facts(), models.engine());
+        eprintln!(
+            "{}; measuring {} on this machine ...",
+            twin.facts(),
+            models.engine()
+        );
         let allowance = Allowance::measure();
         let mut host = measure_inference(models, arguments.seed)?;
         let whole = models.training(None, day_minibatches(arguments.seed), None)?;
         let step = whole.step_length();
         let samples = u32::try_from(whole.minibatch()).unwrap_or(u32::MAX);
-        host.push(HostTime { workload: LEARN.into(), kind: Kind::Training, minibatch: samples, time: step });
-        let profile = Profile { board: twin.facts().name().to_string(), rows: rows(&twin, &host)? };
+        host.push(HostTime {
+            workload: LEARN.into(),
+            kind: Kind::Training,
+            minibatch: samples,
+            time: step,
+        });
+        let profile = Profile {
+            board: twin.facts().name().to_string(),
+            rows: rows(&twin, &host)?,
+        };
         let table = Table::new(twin.table(&host)?);
         // The cut depends on the mode and the mode a little on the cut: plan as if the cut were perfect, cut for that
         // mode, then plan with what came of it.
@@ -174,7 +222,14 @@ impl Prepared {
         let wanted = on_host(piece, twin.ratio(&first.mode, Kind::Training));
         let cut = models.training(Some(wanted), |_, _| false, None)?;
         let longest = cut.piece_lengths().iter().copied().max().unwrap_or(step);
-        let plan = search(arguments, &twin, &table, samples, thousandths(longest, step), allowance)?;
+        let plan = search(
+            arguments,
+            &twin,
+            &table,
+            samples,
+            thousandths(longest, step),
+            allowance,
+        )?;
         let cost = table
             .at(&plan.mode, SEE, Kind::Inference, plan.minibatch)
             .map_or(plan.demand, |entry| with_margin(entry.time.value));
@@ -191,7 +246,14 @@ impl Prepared {
             (in_mode(&twin, &plan, longest).as_millis_f64() * 10.0).round() / 10.0,
             cut.buffer_bytes() / 1024,
         );
-        Ok(Prepared { twin, plan, profile, cost, wanted, allowance })
+        Ok(Prepared {
+            twin,
+            plan,
+            profile,
+            cost,
+            wanted,
+            allowance,
+        })
     }
 
     /// The announced length of a piece that took `host` on this machine.
@@ -233,7 +295,12 @@ fn search(
             jitter: allowance.jitter,
             minibatches: &MINIBATCHES,
         },
-        job: Some(plan::Job { workload: LEARN, minibatch: samples, piece, overhead: Nanos::from_micros(100) }),
+        job: Some(plan::Job {
+            workload: LEARN,
+            minibatch: samples,
+            piece,
+            overhead: Nanos::from_micros(100),
+        }),
         latency_limit: Nanos((arguments.latency_ms * 1e6) as u64),
         power_limit: Milliwatts((arguments.power_w * 1e3) as u32),
         rule: Rule::Reserved,
@@ -263,7 +330,12 @@ fn measure_inference(models: &Models, seed: u64) -> Result<Vec<HostTime>, Box<dy
         let requests = vec![Request::default(); minibatch as usize];
         let mut answers = vec![0; requests.len()];
         let measured = measure(20, 100, thread_time, || inference.run(&requests, &mut answers))?;
-        times.push(HostTime { workload: SEE.into(), kind: Kind::Inference, minibatch, time: measured.upper });
+        times.push(HostTime {
+            workload: SEE.into(),
+            kind: Kind::Inference,
+            minibatch,
+            time: measured.upper,
+        });
     }
     Ok(times)
 }

@@ -105,23 +105,50 @@ pub(crate) fn table(runs: &[&Summary]) -> String {
     let rows: [Row; 16] = [
         ("policy", |run| run.policy.clone()),
         ("requests", |run| run.stream(|it| it.requests.to_string())),
-        ("latency p50", |run| run.stream(|it| format!("{:.2} ms", it.p50_ms))),
-        ("latency p99", |run| run.stream(|it| format!("{:.2} ms", it.p99_ms))),
-        ("latency max", |run| run.stream(|it| format!("{:.2} ms", it.max_ms))),
-        ("bound", |run| run.stream(|it| it.bound_ms.map_or("none".into(), |bound| format!("{bound:.2} ms")))),
+        ("latency p50", |run| {
+            run.stream(|it| format!("{:.2} ms", it.p50_ms))
+        }),
+        ("latency p99", |run| {
+            run.stream(|it| format!("{:.2} ms", it.p99_ms))
+        }),
+        ("latency max", |run| {
+            run.stream(|it| format!("{:.2} ms", it.max_ms))
+        }),
+        ("bound", |run| {
+            run.stream(|it| {
+                it.bound_ms
+                    .map_or("none".into(), |bound| format!("{bound:.2} ms"))
+            })
+        }),
         ("missed deadlines", |run| run.stream(|it| it.misses.to_string())),
-        ("bound violations", |run| run.stream(|it| it.bound_violations.to_string())),
+        ("bound violations", |run| {
+            run.stream(|it| it.bound_violations.to_string())
+        }),
         ("training minibatches", |run| run.training.minibatches.to_string()),
         ("training rate", |run| format!("{:.2} /s", run.training.rate_hz)),
         ("loss, first to last", |run| {
             let show = |loss: Option<f64>| loss.map_or("none".into(), |loss| format!("{loss:.3}"));
-            format!("{} to {}", show(run.training.loss_first), show(run.training.loss_last))
+            format!(
+                "{} to {}",
+                show(run.training.loss_first),
+                show(run.training.loss_last)
+            )
         }),
-        ("accuracy before", |run| format!("{:.1} %", 100.0 * run.accuracy.before)),
-        ("accuracy after the light changed", |run| format!("{:.1} %", 100.0 * run.accuracy.after_shift)),
-        ("accuracy at the end", |run| format!("{:.1} %", 100.0 * run.accuracy.end)),
-        ("power, mean (simulated)", |run| format!("{:.2} W", run.power.mean_w)),
-        ("power, max of limit (simulated)", |run| format!("{:.2} of {:.2} W", run.power.max_w, run.power.limit_w)),
+        ("accuracy before", |run| {
+            format!("{:.1} %", 100.0 * run.accuracy.before)
+        }),
+        ("accuracy after the light changed", |run| {
+            format!("{:.1} %", 100.0 * run.accuracy.after_shift)
+        }),
+        ("accuracy at the end", |run| {
+            format!("{:.1} %", 100.0 * run.accuracy.end)
+        }),
+        ("power, mean (simulated)", |run| {
+            format!("{:.2} W", run.power.mean_w)
+        }),
+        ("power, max of limit (simulated)", |run| {
+            format!("{:.2} of {:.2} W", run.power.max_w, run.power.limit_w)
+        }),
     ];
     let mut text = String::new();
     for (label, value) in rows {

@@ -33,16 +33,24 @@ pub(crate) fn page(runs: &[&Record]) -> Result<String, Box<dyn std::error::Error
     for run in runs {
         body.push_str(&format!("<h2>Policy {}</h2>\n", escape(&run.summary.policy)));
         let plots: [(&str, fn(&Record, &mut String) -> Drawn); 5] = [
-            ("Latency of every frame, with the bound printed before the run", latency),
+            (
+                "Latency of every frame, with the bound printed before the run",
+                latency,
+            ),
             ("Latency histogram", histogram),
-            ("Accuracy over the last second; the light changes at the orange line", accuracy),
+            (
+                "Accuracy over the last second; the light changes at the orange line",
+                accuracy,
+            ),
             ("Loss of every training step", loss),
             ("Power of the simulated board", power),
         ];
         for (title, draw) in plots {
             let mut svg = String::new();
             draw(run, &mut svg)?;
-            body.push_str(&format!("<figure><figcaption>{title}</figcaption>{svg}</figure>\n"));
+            body.push_str(&format!(
+                "<figure><figcaption>{title}</figcaption>{svg}</figure>\n"
+            ));
         }
     }
     Ok(format!(
@@ -56,12 +64,17 @@ pub(crate) fn page(runs: &[&Record]) -> Result<String, Box<dyn std::error::Error
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 /// The largest value of the series and the extra values, with some air above; never zero.
 fn top(series: &Series, extra: &[f64]) -> f64 {
-    let values = series.iter().map(|(_, value)| *value).chain(extra.iter().copied());
+    let values = series
+        .iter()
+        .map(|(_, value)| *value)
+        .chain(extra.iter().copied());
     1.1 * values.fold(1e-3, f64::max)
 }
 
@@ -77,7 +90,14 @@ struct Level<'a> {
 }
 
 /// One series over time, dots or a line, with levels and the change of light.
-fn over_time(run: &Record, svg: &mut String, unit: &str, series: &Series, dots: bool, levels: &[Level]) -> Drawn {
+fn over_time(
+    run: &Record,
+    svg: &mut String,
+    unit: &str,
+    series: &Series,
+    dots: bool,
+    levels: &[Level],
+) -> Drawn {
     let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
     let extra: Vec<f64> = levels.iter().map(|level| level.value).collect();
@@ -87,32 +107,60 @@ fn over_time(run: &Record, svg: &mut String, unit: &str, series: &Series, dots: 
         .x_label_area_size(36)
         .y_label_area_size(56)
         .build_cartesian_2d(0.0..last, 0.0..height)?;
-    chart.configure_mesh().x_desc("time, s").y_desc(unit).light_line_style(WHITE).draw()?;
+    chart
+        .configure_mesh()
+        .x_desc("time, s")
+        .y_desc(unit)
+        .light_line_style(WHITE)
+        .draw()?;
     let light = run.light_changes_s;
-    chart.draw_series(LineSeries::new([(light, 0.0), (light, height)], LIGHT.stroke_width(2)))?;
+    chart.draw_series(LineSeries::new(
+        [(light, 0.0), (light, height)],
+        LIGHT.stroke_width(2),
+    ))?;
     for level in levels {
         let style = level.colour.stroke_width(2);
         let line = LineSeries::new([(0.0, level.value), (last, level.value)], style);
         let legend = move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style);
-        chart.draw_series(line)?.label(format!("{} {:.2}", level.name, level.value)).legend(legend);
+        chart
+            .draw_series(line)?
+            .label(format!("{} {:.2}", level.name, level.value))
+            .legend(legend);
     }
     if dots {
-        chart.draw_series(series.iter().map(|point| Circle::new(*point, 2, MEASURED.filled())))?;
+        chart.draw_series(
+            series
+                .iter()
+                .map(|point| Circle::new(*point, 2, MEASURED.filled())),
+        )?;
     } else {
         chart.draw_series(LineSeries::new(series.iter().copied(), MEASURED.stroke_width(2)))?;
     }
     if !levels.is_empty() {
         let corner = SeriesLabelPosition::UpperRight;
-        chart.configure_series_labels().position(corner).background_style(WHITE.mix(0.8)).border_style(LIMIT).draw()?;
+        chart
+            .configure_series_labels()
+            .position(corner)
+            .background_style(WHITE.mix(0.8))
+            .border_style(LIMIT)
+            .draw()?;
     }
     root.present()?;
     Ok(())
 }
 
 fn latency(run: &Record, svg: &mut String) -> Drawn {
-    let mut levels = vec![Level { name: "limit", value: run.limit_ms, colour: LIMIT }];
+    let mut levels = vec![Level {
+        name: "limit",
+        value: run.limit_ms,
+        colour: LIMIT,
+    }];
     let bound = run.summary.streams.first().and_then(|stream| stream.bound_ms);
-    levels.extend(bound.map(|value| Level { name: "bound", value, colour: BOUND }));
+    levels.extend(bound.map(|value| Level {
+        name: "bound",
+        value,
+        colour: BOUND,
+    }));
     over_time(run, svg, "latency, ms", &run.latency, true, &levels)
 }
 
@@ -125,7 +173,11 @@ fn loss(run: &Record, svg: &mut String) -> Drawn {
 }
 
 fn power(run: &Record, svg: &mut String) -> Drawn {
-    let limit = Level { name: "limit", value: run.summary.power.limit_w, colour: LIMIT };
+    let limit = Level {
+        name: "limit",
+        value: run.summary.power.limit_w,
+        colour: LIMIT,
+    };
     over_time(run, svg, "power, W", &run.power, false, &[limit])
 }
 
@@ -147,15 +199,26 @@ fn histogram(run: &Record, svg: &mut String) -> Drawn {
         .x_label_area_size(36)
         .y_label_area_size(56)
         .build_cartesian_2d(0.0..width, 0.0..highest)?;
-    chart.configure_mesh().x_desc("latency, ms").y_desc("frames").light_line_style(WHITE).draw()?;
+    chart
+        .configure_mesh()
+        .x_desc("latency, ms")
+        .y_desc("frames")
+        .light_line_style(WHITE)
+        .draw()?;
     let step = width / BARS as f64;
     chart.draw_series(counts.iter().enumerate().map(|(bar, count)| {
         let left = bar as f64 * step;
         Rectangle::new([(left, 0.0), (left + step, f64::from(*count))], SECOND.filled())
     }))?;
     let levels = [(Some(run.limit_ms), LIMIT), (bound, BOUND)];
-    for (value, colour) in levels.into_iter().filter_map(|(value, colour)| Some((value?, colour))) {
-        chart.draw_series(LineSeries::new([(value, 0.0), (value, highest)], colour.stroke_width(2)))?;
+    for (value, colour) in levels
+        .into_iter()
+        .filter_map(|(value, colour)| Some((value?, colour)))
+    {
+        chart.draw_series(LineSeries::new(
+            [(value, 0.0), (value, highest)],
+            colour.stroke_width(2),
+        ))?;
     }
     root.present()?;
     Ok(())

@@ -15,8 +15,8 @@ use fulcrum::schedule::{Arrival, JobSpec, Policy, Request, StreamSpec, name};
 use fulcrum::trace::Event;
 use fulcrum::twin::Paced;
 use fulcrum::units::Nanos;
-use fulcrum::workload::feed::{self, Pusher, Replay};
 use fulcrum::workload::WorkloadError;
+use fulcrum::workload::feed::{self, Pusher, Replay};
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -93,7 +93,11 @@ fn play_in_mode(
     // `slack` runs pieces; the other two know whole minibatches only.
     let wanted = (policy == Policy::Slack).then_some(prepared.wanted);
     let learn = models.training(wanted, fetch, Some(sender))?;
-    let pieces = learn.piece_lengths().iter().map(|length| prepared.announced(*length)).collect();
+    let pieces = learn
+        .piece_lengths()
+        .iter()
+        .map(|length| prepared.announced(*length))
+        .collect();
     let allowance = prepared.allowance;
     let calm = prepared.twin.ratio(&prepared.plan.mode, Kind::Training) >= REALTIME_FROM;
     let options = Options {
@@ -102,13 +106,19 @@ fn play_in_mode(
         late: allowance.late,
         // A policy that cannot keep the limit is shown all the same: that is what the comparison is for.
         start_unfit: true,
-        realtime: Realtime { priority: calm.then_some(DISPATCHER), ..Realtime::default() },
+        realtime: Realtime {
+            priority: calm.then_some(DISPATCHER),
+            ..Realtime::default()
+        },
     };
     let period = period(arguments);
     let limit = Nanos((arguments.latency_ms * 1e6) as u64);
     let spec = StreamSpec {
         name: name("camera"),
-        arrival: Arrival::Periodic { period, jitter: allowance.jitter },
+        arrival: Arrival::Periodic {
+            period,
+            jitter: allowance.jitter,
+        },
         deadline: limit,
         minibatch: prepared.plan.minibatch,
         cost: prepared.cost,
@@ -117,7 +127,13 @@ fn play_in_mode(
     let see = Paced::new(see, prepared.twin.clone());
     let (submitter, completions) = builder.stream(spec, Box::new(see))?;
     let learn = Paced::new(learn, prepared.twin.clone());
-    builder.job(JobSpec { name: name(LEARN), pieces }, Box::new(learn))?;
+    builder.job(
+        JobSpec {
+            name: name(LEARN),
+            pieces,
+        },
+        Box::new(learn),
+    )?;
     let mut runtime = builder.start()?;
     announce(arguments, policy, &runtime);
     let control = Control::start(prepared.twin.clone(), READ_EVERY)?;
@@ -156,8 +172,13 @@ fn play_in_mode(
 
 /// Says what was promised before anything runs.
 fn announce(arguments: &Arguments, policy: Policy, runtime: &Runtime) {
-    let bound = runtime.bound(0).map_or("no bound: overload".to_string(), |bound| format!("bound {bound}"));
-    eprintln!("\npolicy {policy}: {bound}, limit {:.3} ms, {} s to run", arguments.latency_ms, arguments.seconds);
+    let bound = runtime
+        .bound(0)
+        .map_or("no bound: overload".to_string(), |bound| format!("bound {bound}"));
+    eprintln!(
+        "\npolicy {policy}: {bound}, limit {:.3} ms, {} s to run",
+        arguments.latency_ms, arguments.seconds
+    );
     if let Err(refusal) = runtime.admission() {
         eprintln!("admission says no: {refusal}; it runs all the same, to show what happens");
     }
@@ -188,7 +209,11 @@ impl Sensor {
             let mut pixels = [0.0; PIXELS];
             for frame in 0..self.frames {
                 let release = self.start + self.period.times(frame);
-                let light = if release < self.light_changes { Light::Day } else { Light::Backlit };
+                let light = if release < self.light_changes {
+                    Light::Day
+                } else {
+                    Light::Backlit
+                };
                 // Drawn ahead, so that the frame is there at its moment.
                 let label = self.camera.frame(light, &mut pixels);
                 Monotonic.sleep_until(release);
@@ -230,7 +255,14 @@ impl Watch {
     }
 
     /// Until the last frame is answered, or two seconds after it was due.
-    fn follow(&mut self, arguments: &Arguments, prepared: &Prepared, runtime: &Runtime, frames: u64, turned_away: &AtomicU64) {
+    fn follow(
+        &mut self,
+        arguments: &Arguments,
+        prepared: &Prepared,
+        runtime: &Runtime,
+        frames: u64,
+        turned_away: &AtomicU64,
+    ) {
         let last = self.start + period(arguments).times(frames);
         let mut second = 1;
         loop {
@@ -250,19 +282,33 @@ impl Watch {
 
     /// One line: how it stands after `second` seconds.
     fn say(&self, prepared: &Prepared, runtime: &Runtime, second: u64) {
-        let (Some(stream), Some(job)) = (runtime.stream(0), runtime.job(0)) else { return };
+        let (Some(stream), Some(job)) = (runtime.stream(0), runtime.job(0)) else {
+            return;
+        };
         let from = self.start + Nanos::from_secs(second - 1);
         let to = self.start + Nanos::from_secs(second);
         let steps = self.steps().filter(|(at, _)| *at >= from && *at < to).count();
         let ms = |time: Nanos| time.as_millis_f64();
-        let bound = runtime.bound(0).map_or("none".to_string(), |bound| format!("{:.1}", ms(bound)));
-        let loss = job.losses().map_or("-".to_string(), |(_, last)| format!("{last:.2}"));
-        let accuracy = self.accuracy(from, to).map_or("-".to_string(), |share| format!("{:3.0} %", 100.0 * share));
+        let bound = runtime
+            .bound(0)
+            .map_or("none".to_string(), |bound| format!("{:.1}", ms(bound)));
+        let loss = job
+            .losses()
+            .map_or("-".to_string(), |(_, last)| format!("{last:.2}"));
+        let accuracy = self
+            .accuracy(from, to)
+            .map_or("-".to_string(), |share| format!("{:3.0} %", 100.0 * share));
         let board = self.samples.last().map_or("-".to_string(), |sample| {
-            let heat = sample.temperature.map_or(String::new(), |heat| format!(" {heat}"));
+            let heat = sample
+                .temperature
+                .map_or(String::new(), |heat| format!(" {heat}"));
             format!("{}{heat}", sample.power)
         });
-        let light = if self.start + Nanos::from_secs(second) > self.light_changes { "backlit" } else { "day" };
+        let light = if self.start + Nanos::from_secs(second) > self.light_changes {
+            "backlit"
+        } else {
+            "day"
+        };
         eprintln!(
             "{second:4} s {light:7} p50 {:5.2} p99 {:5.2} max {:5.2} of bound {bound} ms, misses {}, training {steps:3}/s, loss \
              {loss}, accuracy {accuracy}, simulated board {board} in mode {}",
@@ -286,9 +332,13 @@ impl Watch {
     fn accuracy(&self, from: Nanos, to: Nanos) -> Option<f64> {
         let within = |answer: &&Completion| answer.request.release >= from && answer.request.release < to;
         let right = |answer: &Completion| answer.answer == Ok(label(answer.request.token));
-        let (all, good) = self.answers.iter().filter(within).fold((0_u32, 0_u32), |(all, good), answer| {
-            (all + 1, good + u32::from(right(answer)))
-        });
+        let (all, good) = self
+            .answers
+            .iter()
+            .filter(within)
+            .fold((0_u32, 0_u32), |(all, good), answer| {
+                (all + 1, good + u32::from(right(answer)))
+            });
         (all > 0).then(|| f64::from(good) / f64::from(all))
     }
 
@@ -301,7 +351,9 @@ impl Watch {
         let losses: Vec<f64> = self.steps().map(|(_, loss)| loss).collect();
         let tail = losses.len().saturating_sub(losses.len().div_ceil(10).min(20));
         let last = self.samples.last();
-        let power = |of: fn(&Sample) -> fulcrum::units::Milliwatts| last.map_or(0.0, |sample| of(sample).as_watts_f64());
+        let power = |of: fn(&Sample) -> fulcrum::units::Milliwatts| {
+            last.map_or(0.0, |sample| of(sample).as_watts_f64())
+        };
         let stream = runtime.stream(0).map(|statistics| record::Stream {
             name: "camera".to_string(),
             rate_hz: arguments.rate_hz,
@@ -356,12 +408,21 @@ impl Watch {
             latency: self
                 .answers
                 .iter()
-                .map(|it| (seconds(it.request.release), (it.end - it.request.release).as_millis_f64()))
+                .map(|it| {
+                    (
+                        seconds(it.request.release),
+                        (it.end - it.request.release).as_millis_f64(),
+                    )
+                })
                 .collect(),
             // Every fifth frame is enough to see the curve.
             accuracy: self.answers.iter().step_by(5).map(over_the_last_second).collect(),
             loss: self.steps().map(|(at, loss)| (seconds(at), loss)).collect(),
-            power: self.samples.iter().map(|sample| (seconds(sample.at), sample.power.as_watts_f64())).collect(),
+            power: self
+                .samples
+                .iter()
+                .map(|sample| (seconds(sample.at), sample.power.as_watts_f64()))
+                .collect(),
             events: self.kept,
         }
     }
