@@ -21,11 +21,11 @@ pub(crate) enum Light {
 }
 
 /// Frames that one shape stays in view.
-const STAY: u32 = 3;
+const STAY: u32 = 2;
 
 /// A random sequence (SplitMix64, Steele et al. 2014).
 #[derive(Clone, Debug)]
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
@@ -108,6 +108,29 @@ impl Camera {
     }
 }
 
+/// Varies a frame to train on: mirrored or not, and moved by up to three pixels (what leaves on one side comes back on the
+/// other). Every shape stays what it is, so a few seconds of frames teach as much as more of them would.
+pub(crate) fn vary(random: &mut Random, pixels: &mut [f32]) {
+    const FAR: u64 = 3;
+    let mut seen = [0.0; PIXELS];
+    for (place, pixel) in seen.iter_mut().zip(pixels.iter()) {
+        *place = *pixel;
+    }
+    let mirrored = random.next() & 1 == 1;
+    let mut distance = || SIDE + (random.next() % (2 * FAR + 1)) as usize - FAR as usize;
+    let (right, down) = (distance(), distance());
+    for (row, line) in pixels.chunks_exact_mut(SIDE).enumerate() {
+        for (column, pixel) in line.iter_mut().enumerate() {
+            let from = (column + right) % SIDE;
+            let from = if mirrored { SIDE - 1 - from } else { from };
+            *pixel = seen
+                .get((row + down) % SIDE * SIDE + from)
+                .copied()
+                .unwrap_or(0.0);
+        }
+    }
+}
+
 fn arrange(random: &mut Random) -> Scene {
     let radius = random.between(6.5, 9.0);
     Scene {
@@ -171,6 +194,18 @@ mod tests {
             seen[label] += 1;
         }
         assert!(seen.iter().all(|count| *count > 20), "{seen:?}");
+    }
+
+    #[test]
+    fn a_varied_frame_has_the_same_pixels_in_other_places() {
+        let mut frame = [0.0; PIXELS];
+        Camera::new(5).frame(Light::Day, &mut frame);
+        let mut varied = frame;
+        vary(&mut Random(9), &mut varied);
+        assert_ne!(frame, varied);
+        frame.sort_by(f32::total_cmp);
+        varied.sort_by(f32::total_cmp);
+        assert_eq!(frame, varied);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! One run: the camera, the runtime and the simulated board, and what is seen of them.
 
 use super::Arguments;
-use super::camera::{Camera, Light, PIXELS, SHAPES};
-use super::prepare::{LEARN, Models, Prepared, period};
+use super::camera::{Camera, Light, PIXELS, Random, SHAPES, vary};
+use super::prepare::{DISPATCHER, LEARN, Models, Prepared, period};
 use super::record::{self, Record, Summary};
 use fulcrum::board::Board;
 use fulcrum::clock::{Clock, Monotonic};
@@ -26,15 +26,14 @@ use std::time::Duration;
 /// Frames on their way to inference, and labelled ones on their way to training.
 const ON_THEIR_WAY: usize = 64;
 
-/// Labelled frames the training draws from: the last six seconds of a 30 Hz camera.
-const REPLAY: usize = 180;
+/// Labelled frames the training draws from: the last four seconds of a 30 Hz camera.
+const REPLAY: usize = 120;
 
 /// Ratio from which the dispatcher may be a real-time thread. At 1000 it would keep its processor busy all the time, and
 /// the kernel stops real-time threads that do (`sched_rt_runtime_us`, 95 %) for 50 ms: that would be a missed deadline.
 const REALTIME_FROM: u64 = 1_150;
 
-/// Real-time priorities: the camera above the dispatcher, as a sensor's interrupt would be.
-const DISPATCHER: u8 = 50;
+/// Real-time priority of the camera: above the dispatcher's, as a sensor's interrupt would be.
 const CAMERA: u8 = 60;
 
 /// How often the board's sensors are read.
@@ -86,9 +85,15 @@ fn play_in_mode(
         Some(receiver),
     )?;
     let mut replay = Replay::new(PIXELS, REPLAY, arguments.seed);
+    let mut random = Random(arguments.seed);
     let fetch = move |x: &mut [f32], y: &mut [i64]| {
         replay.refill(&mut labelled);
-        replay.draw(x, y)
+        let drawn = replay.draw(x, y);
+        if drawn {
+            x.chunks_exact_mut(PIXELS)
+                .for_each(|frame| vary(&mut random, frame));
+        }
+        drawn
     };
     // `slack` runs pieces; the other two know whole minibatches only.
     let wanted = (policy == Policy::Slack).then_some(prepared.wanted);
