@@ -283,7 +283,7 @@ typedef struct fulcrum_stream_t {
    */
   uint64_t period_ns;
   /**
-   * How far a request may be handed in before or after its place in the period, ns. 0 with FULCRUM_SPORADIC.
+   * How long after its release a request may be handed in, ns. Part of the bound. 0 with FULCRUM_SPORADIC.
    */
   uint64_t jitter_ns;
   /**
@@ -384,7 +384,7 @@ typedef struct fulcrum_stream_statistics_t {
    */
   uint64_t failed;
   /**
-   * Requests handed in later than the announced jitter allows: the arrivals, not the schedule, broke the promise.
+   * Requests that did not arrive as announced (too early, handed in too late): the arrivals broke the promise.
    */
   uint64_t off_schedule;
   /**

@@ -293,6 +293,42 @@ fn a_loss_that_is_no_number_keeps_the_last_good_state() {
 }
 
 #[test]
+fn a_finite_loss_with_a_broken_new_state_keeps_the_last_good_state() {
+    let names = weight_names("tiny_infer.onnx", INFER).unwrap();
+    let mut config = training(None, None);
+    config.fetch = Box::new(move |x, y| {
+        stripes(x, y);
+        // The gradients' squares, Adam's second moments, leave the range of float32.
+        x.iter_mut().for_each(|value| *value *= 1e25);
+        true
+    });
+    let mut training = OnnxTraining::new(&library(), STEP, config).unwrap();
+    let before = bits(&training, &names);
+    training.run_piece(0).unwrap();
+    assert_eq!(training.run_piece(1), Err(WorkloadError::NotANumber));
+    assert_eq!(bits(&training, &names), before);
+}
+
+#[test]
+fn a_swap_of_another_size_than_the_weights_is_refused_at_both_ends() {
+    let (sender, receiver) = swap::channel(10);
+    let names = weight_names("tiny_infer.onnx", INFER).unwrap();
+    let publish = Publish {
+        sender,
+        names,
+        every: 1,
+    };
+    let refused = OnnxTraining::new(&library(), STEP, training(None, Some(publish)))
+        .err()
+        .unwrap();
+    assert!(matches!(refused, OnnxError::Swap { found: 10, .. }), "{refused}");
+    let refused = OnnxInference::new(&library(), INFER, inference(1, Some(receiver)))
+        .err()
+        .unwrap();
+    assert!(matches!(refused, OnnxError::Swap { found: 10, .. }), "{refused}");
+}
+
+#[test]
 fn without_data_training_waits() {
     let mut config = training(None, None);
     config.fetch = Box::new(|_, _| false);

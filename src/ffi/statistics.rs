@@ -25,7 +25,7 @@ pub struct fulcrum_stream_statistics_t {
     pub bound_violations: u64,
     /// Requests whose minibatch failed.
     pub failed: u64,
-    /// Requests handed in later than the announced jitter allows: the arrivals, not the schedule, broke the promise.
+    /// Requests that did not arrive as announced (too early, handed in too late): the arrivals broke the promise.
     pub off_schedule: u64,
     /// Results that nobody polled in time; 0 with a completion callback.
     pub untaken: u64,

@@ -50,7 +50,7 @@ pub struct fulcrum_stream_t {
     pub name: *const c_char,
     /// Time between two requests, ns; with FULCRUM_SPORADIC the least time. Above 0.
     pub period_ns: u64,
-    /// How far a request may be handed in before or after its place in the period, ns. 0 with FULCRUM_SPORADIC.
+    /// How long after its release a request may be handed in, ns. Part of the bound. 0 with FULCRUM_SPORADIC.
     pub jitter_ns: u64,
     /// Latest completion, counted from the release, ns. Above 0.
     pub deadline_ns: u64,

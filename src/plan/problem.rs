@@ -12,7 +12,7 @@ pub struct Stream<'a> {
     pub workload: &'a str,
     /// Time between two requests; more than 0.
     pub period: Nanos,
-    /// How far a request may come before or after its place in the period.
+    /// How long after its release a request may be handed in.
     pub jitter: Nanos,
     /// The minibatch sizes that may be chosen, each 1 to [`limits::MINIBATCH`].
     pub minibatches: &'a [u32],

@@ -5,9 +5,7 @@ use super::realtime::Doorbell;
 use crate::clock::{Clock, Monotonic};
 use crate::limits;
 use crate::schedule::statistics::Counter;
-use crate::schedule::{
-    Action, Arrival, Ended, JobStatistics, Request, Schedule, StreamStatistics, Submission,
-};
+use crate::schedule::{Action, Ended, JobStatistics, Request, Schedule, StreamStatistics, Submission};
 use crate::trace::Event;
 use crate::units::Nanos;
 use crate::workload::{Inference, Progress, Training, WorkloadError};
@@ -88,15 +86,9 @@ impl Dispatcher {
                 let Ok(submission) = side.submissions.pop() else {
                     break;
                 };
-                if let Some(Arrival::Periodic { jitter, .. }) = self
-                    .schedule
-                    .streams()
-                    .get(index)
-                    .map(|stream| stream.spec().arrival)
-                    && submission.at.saturating_sub(submission.request.release) > jitter
-                {
-                    side.statistics.off_schedule.add(1);
-                }
+                let stream = self.schedule.streams().get(index);
+                let on_schedule = stream.is_some_and(|stream| stream.on_schedule(&submission));
+                side.statistics.off_schedule.add(u64::from(!on_schedule));
                 // There is room, so the queue takes it.
                 let _ = self.schedule.arrive(index, submission);
             }

@@ -1,7 +1,7 @@
 //! Admission: the bound of every stream, and whether what was asked for fits.
 
 use super::{Arrival, Job, Policy, Schedule, Stream};
-use crate::bound::{Blocking, Demand, Rule, worst_case};
+use crate::bound::{Blocking, DRIFT, Demand, Rule, worst_case};
 use crate::limits;
 use crate::units::Nanos;
 use core::fmt;
@@ -146,7 +146,8 @@ impl Schedule {
             .fold(Nanos::ZERO, |sum, it| sum + it.spec().cost + self.switch);
         let gaps = self.streams.iter().map(|stream| {
             let arrival = &stream.spec().arrival;
-            arrival.period().times(u64::from(stream.spec().minibatch)) - arrival.jitter().times(2) - inference
+            let drift = Nanos(arrival.period().0.div_ceil(DRIFT));
+            arrival.period().times(u64::from(stream.spec().minibatch)) - arrival.jitter() - drift - inference
         });
         gaps.min().unwrap_or(Nanos::MAX)
     }

@@ -31,8 +31,8 @@ pub struct StreamStatistics {
     pub bound_violations: Counter,
     /// Requests whose workload failed.
     pub failed: Counter,
-    /// Requests handed in further from their place in the period than the announced jitter: the arrivals, not the
-    /// schedule, broke the promise the bound rests on. They count as misses and violations all the same.
+    /// Requests that did not arrive as announced (too early, handed in too late): the arrivals, not the schedule, broke
+    /// the promise the bound rests on. They count as misses and violations all the same.
     pub off_schedule: Counter,
     /// Results that nobody took in time; the requests were answered all the same.
     pub untaken: Counter,

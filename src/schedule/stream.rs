@@ -1,7 +1,7 @@
 //! A [`Stream`] is a source of inference requests: how they arrive, by when each must be answered, and those waiting.
 
 use super::Name;
-use crate::bound::Demand;
+use crate::bound::{DRIFT, Demand};
 use crate::limits;
 use crate::units::Nanos;
 use core::fmt;
@@ -45,11 +45,11 @@ impl core::error::Error for Full {}
 /// How requests arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// A sensor: one request each `period`, handed in up to `jitter` before or after its place.
+    /// A sensor: one release each `period`; its request is handed in up to `jitter` later.
     Periodic {
         /// Time between two releases.
         period: Nanos,
-        /// Largest distance from its place.
+        /// Longest time from a release until its request is handed in.
         jitter: Nanos,
     },
     /// At any time, but never two within `period`.
@@ -67,7 +67,7 @@ impl Arrival {
         }
     }
 
-    /// The jitter; zero for sporadic arrivals, which have no place to stray from.
+    /// The jitter; zero for sporadic arrivals, whose release is the moment they are handed in.
     pub const fn jitter(&self) -> Nanos {
         match self {
             Arrival::Periodic { jitter, .. } => *jitter,
@@ -138,6 +138,24 @@ impl Stream {
         Ok(())
     }
 
+    /// Whether `submission`, not taken yet, keeps what the stream announced: handed in within its jitter, and released
+    /// neither before its place nor in the future.
+    pub fn on_schedule(&self, submission: &Submission) -> bool {
+        let (release, at) = (submission.request.release, submission.at);
+        let apart = match (self.spec.arrival, self.last_release) {
+            (_, None) => true,
+            (Arrival::Periodic { period, .. }, Some(last)) => {
+                release + Nanos(period.0.div_ceil(DRIFT)) >= last + period
+            }
+            (Arrival::Sporadic { period }, Some(last)) => release >= last + period,
+        };
+        let in_time = match self.spec.arrival {
+            Arrival::Periodic { jitter, .. } => at <= release + jitter,
+            Arrival::Sporadic { .. } => true,
+        };
+        apart && in_time && release <= at
+    }
+
     pub(super) fn take(&mut self, count: usize, minibatch: &mut [Request]) -> usize {
         let mut taken = 0;
         for place in minibatch.iter_mut().take(count) {
@@ -203,7 +221,7 @@ impl Stream {
             let behind = (now - (place + jitter)).0;
             place += period.times(behind.div_ceil(period.0.max(1)));
         }
-        Some((place - jitter, place + jitter))
+        Some((place - Nanos(period.0.div_ceil(DRIFT)), place + jitter))
     }
 
     /// Whether a periodic stream has not released anything yet, so that its phase is unknown.

@@ -57,12 +57,13 @@ fn slack_starts_a_piece_only_if_it_ends_before_the_next_release() {
         Action::Minibatch { stream: 0, count: 1 }
     );
     assert_eq!(schedule.start_minibatch(0, 1, &mut [Request::default()]), 1);
+    let free_until = 30 * MS - 30 * MS / 1_000;
     assert_eq!(
-        schedule.decide(Nanos(20 * MS)),
+        schedule.decide(Nanos(free_until - 10 * MS)),
         Action::Piece { job: 0, piece: 0 }
     );
     assert_eq!(
-        schedule.decide(Nanos(20 * MS + 1)),
+        schedule.decide(Nanos(free_until - 10 * MS + 1)),
         Action::Idle {
             until: Nanos(30 * MS + 1)
         }
@@ -249,7 +250,7 @@ fn admission_refuses_a_piece_that_fits_no_gap_and_no_deadline() {
         Err(Refusal::Starved {
             job: 0,
             piece: Nanos(26 * MS),
-            gap: Nanos(25 * MS)
+            gap: Nanos(25 * MS - 30 * MS / 1_000)
         })
     );
 }

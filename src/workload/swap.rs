@@ -16,6 +16,7 @@ struct Set {
 /// The trainer's end.
 #[derive(Debug)]
 pub struct Sender {
+    values: usize,
     full: rtrb::Producer<Set>,
     spare: rtrb::Consumer<Set>,
     version: u32,
@@ -24,6 +25,7 @@ pub struct Sender {
 /// The inference end.
 #[derive(Debug)]
 pub struct Receiver {
+    values: usize,
     full: rtrb::Consumer<Set>,
     spare: rtrb::Producer<Set>,
 }
@@ -41,11 +43,13 @@ pub fn channel(len: usize) -> (Sender, Receiver) {
     }
     (
         Sender {
+            values: len,
             full,
             spare,
             version: 0,
         },
         Receiver {
+            values: len,
             full: take,
             spare: give,
         },
@@ -53,6 +57,11 @@ pub fn channel(len: usize) -> (Sender, Receiver) {
 }
 
 impl Sender {
+    /// Values in a set.
+    pub fn values(&self) -> usize {
+        self.values
+    }
+
     /// Lets `fill` write a set and sends it. Returns its version, counted from 1; `None` if no buffer is spare.
     pub fn send_with(&mut self, fill: impl FnOnce(&mut [f32])) -> Option<u32> {
         let mut set = self.spare.pop().ok()?;
@@ -65,6 +74,11 @@ impl Sender {
 }
 
 impl Receiver {
+    /// Values in a set.
+    pub fn values(&self) -> usize {
+        self.values
+    }
+
     /// Shows the newest set to `read`, if one came since the last call; older ones are skipped. Returns its version.
     pub fn take_with(&mut self, read: impl FnOnce(&[f32])) -> Option<u32> {
         let mut newest = self.full.pop().ok()?;

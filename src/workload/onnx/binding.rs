@@ -5,7 +5,7 @@
 use super::OnnxError;
 use super::bindings::{OrtIoBinding, OrtRunOptions};
 use super::library::call;
-use super::session::{Session, c_name};
+use super::session::{Port, Session, c_name};
 use super::tensor::Tensor;
 use std::ptr;
 use std::sync::Arc;
@@ -46,7 +46,8 @@ impl Binding {
             )?;
             call!(library, &doing, CreateRunOptions(&raw mut made.options))?;
         }
-        let mut inputs = Vec::new();
+        let mut inputs: Vec<(&Port, Arc<Tensor>)> = Vec::new();
+        let mut outputs: Vec<(&Port, Arc<Tensor>)> = Vec::new();
         for port in &session.inputs {
             let tensor =
                 find(&port.name).ok_or_else(|| missing(session, &port.name, "memory for the input"))?;
@@ -71,6 +72,11 @@ impl Binding {
                     input: input.name.clone(),
                 });
             }
+            if let Some((other, _)) = outputs.iter().find(|(_, other)| other.overlaps(&tensor)) {
+                let (output, input) = (port.name.clone(), other.name.clone());
+                return Err(OnnxError::Aliased { output, input });
+            }
+            outputs.push((port, Arc::clone(&tensor)));
             // SAFETY: as above.
             unsafe {
                 let name = c_name(&port.name)?;
@@ -88,13 +94,15 @@ impl Binding {
     /// Runs the model once over the bound memory.
     pub(super) fn run(&mut self) -> Result<(), OnnxError> {
         let library = self.session.library();
-        // SAFETY: session, options and binding are alive, and `&mut self` keeps a second run of this binding away.
-        let status = unsafe {
-            match library.api().RunWithBinding {
-                Some(run) => run(self.session.raw(), self.options, self.binding),
-                None => ptr::null_mut(),
-            }
+        let Some(run) = library.api().RunWithBinding else {
+            let message = "the library has no RunWithBinding".to_string();
+            return Err(OnnxError::Engine {
+                doing: format!("run {}", self.session.name),
+                message,
+            });
         };
+        // SAFETY: session, options and binding are alive, and `&mut self` keeps a second run of this binding away.
+        let status = unsafe { run(self.session.raw(), self.options, self.binding) };
         // The name is made into a text only if something went wrong: the good path must not allocate.
         if status.is_null() {
             Ok(())

@@ -49,13 +49,22 @@ pub enum OnnxError {
         /// What was found.
         found: String,
     },
-    /// An output would be written into memory that is read as an input of the same run: training would go wrong without
+    /// An output would be written into memory that another tensor of the same run uses: training would go wrong without
     /// any error.
     Aliased {
         /// The output.
         output: String,
-        /// The input.
+        /// The other tensor, an input mostly.
         input: String,
+    },
+    /// A swap carries another number of values than the model's weights have.
+    Swap {
+        /// Which model.
+        model: String,
+        /// Values of the model's weights.
+        expected: usize,
+        /// Values of the swap.
+        found: usize,
     },
     /// The largest minibatch is 0 or above [`crate::limits::MINIBATCH`].
     Minibatch(usize),
@@ -93,7 +102,17 @@ impl fmt::Display for OnnxError {
             OnnxError::Aliased { output, input } => {
                 write!(
                     f,
-                    "output `{output}` would overwrite input `{input}` while it is read; give it memory of its own"
+                    "output `{output}` shares memory with `{input}`, which the same run uses; give it memory of its own"
+                )
+            }
+            OnnxError::Swap {
+                model,
+                expected,
+                found,
+            } => {
+                write!(
+                    f,
+                    "the weights of {model} are {expected} values, but the swap carries {found}"
                 )
             }
             OnnxError::Minibatch(size) => {

@@ -4,6 +4,7 @@ use super::binding::Binding;
 use super::library::Library;
 use super::model::Weight;
 use super::session::{Port, Session, SessionOptions};
+use super::step::expect_values;
 use super::tensor::{Element, Tensor};
 use super::{OnnxError, model};
 use crate::limits;
@@ -97,6 +98,15 @@ impl OnnxInference {
             ports.map(|port| filled(library, &name, port, &values)).collect()
         };
         let weights = [set()?, set()?];
+        if let Some(swap) = &swap {
+            let values = weights
+                .iter()
+                .flatten()
+                .map(|tensor| tensor.f32().len())
+                .sum::<usize>()
+                / 2;
+            expect_values(&name, swap.values(), values)?;
+        }
         let names: Vec<&str> = session
             .inputs
             .iter()
@@ -171,6 +181,9 @@ impl Inference for OnnxInference {
     fn run(&mut self, requests: &[Request], answers: &mut [u64]) -> Result<(), WorkloadError> {
         self.exchange();
         let wrong = WorkloadError::Minibatch(requests.len() as u32);
+        if answers.len() != requests.len() {
+            return Err(wrong);
+        }
         for (request, row) in requests.iter().zip(self.x.f32_mut().chunks_exact_mut(self.row)) {
             (self.fill)(request, row)?;
         }
@@ -198,19 +211,20 @@ impl Inference for OnnxInference {
 /// Code of [`WorkloadError::Failed`] when ONNX Runtime refused a run.
 pub(super) const ENGINE: i32 = -1;
 
-/// Checks that `port` is float32 with `row` values behind an open or fixed first size; returns its sizes.
+/// Checks that `port` is float32 with `row` values behind an open first size; returns its sizes.
 fn expect_rows(model: &str, port: &Port, row: usize) -> Result<Vec<i64>, OnnxError> {
     let mut behind = port.dims.get(1..).unwrap_or_default().iter();
     let values = behind.try_fold(1_usize, |product, dim| {
         product.checked_mul(usize::try_from(*dim).ok()?)
     });
-    if port.element == Element::F32 && port.dims.len() >= 2 && values == Some(row) {
+    let open = port.dims.first().is_some_and(|first| *first < 0);
+    if port.element == Element::F32 && open && values == Some(row) {
         return Ok(port.dims.clone());
     }
     Err(OnnxError::WrongTensor {
         model: model.to_string(),
         name: port.name.clone(),
-        expected: format!("float32 [N, ...] with {row} values a row"),
+        expected: format!("float32 [N, ...] with N left open and {row} values a row"),
         found: port.describe(),
     })
 }

@@ -30,6 +30,7 @@ mod library;
 pub mod model;
 mod node_times;
 mod session;
+mod step;
 mod tensor;
 mod training;
 

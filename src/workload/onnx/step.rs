@@ -1,0 +1,131 @@
+//! A step graph's inputs and outputs, checked against the convention that training rests on.
+
+use super::OnnxError;
+use super::session::{Port, Session};
+use super::tensor::Element;
+
+/// The inputs and outputs of a step graph, checked.
+pub(super) struct Step {
+    /// The minibatch, float32 [B, ...].
+    pub(super) x: Port,
+    /// Its labels, int64 [B].
+    pub(super) y: Port,
+    /// The learning rate.
+    pub(super) lr: Port,
+    /// The loss before the step.
+    pub(super) loss: Port,
+    /// Every state tensor S, whose new value is the output `S_out`.
+    pub(super) states: Vec<Port>,
+}
+
+impl Step {
+    /// Checks names, element types and shapes.
+    pub(super) fn of(session: &Session) -> Result<Step, OnnxError> {
+        let model = &session.name;
+        let input = |name: &str, role| {
+            session
+                .input(name)
+                .cloned()
+                .ok_or_else(|| no_tensor(model, name, role))
+        };
+        let (x, y, lr) = (
+            input("x", "input (the minibatch)")?,
+            input("y", "input (the labels)")?,
+            input("lr", "input")?,
+        );
+        let loss = session
+            .output("loss")
+            .cloned()
+            .ok_or_else(|| no_tensor(model, "loss", "output"))?;
+        let minibatch = x.dims.first().copied().unwrap_or(-1);
+        expect(
+            model,
+            &x,
+            "float32 with every size fixed",
+            x.element == Element::F32 && fixed(&x) && minibatch > 0,
+        )?;
+        let labels = y.element == Element::I64 && y.dims.first() == Some(&minibatch) && fixed(&y);
+        expect(model, &y, "int64 with one label for each sample of `x`", labels)?;
+        let scalar = |port: &Port| port.element == Element::F32 && port.dims.iter().all(|dim| *dim == 1);
+        expect(model, &lr, "one float32", scalar(&lr))?;
+        expect(model, &loss, "one float32", scalar(&loss))?;
+        let states = session
+            .inputs
+            .iter()
+            .filter(|port| !["x", "y", "lr"].contains(&port.name.as_str()));
+        let states: Vec<Port> = states.cloned().collect();
+        for port in &states {
+            let out = out_name(&port.name);
+            let found = session
+                .output(&out)
+                .ok_or_else(|| no_tensor(model, &out, "output (the new value of the state)"))?;
+            expect(
+                model,
+                port,
+                "float32 with every size fixed",
+                port.element == Element::F32 && fixed(port),
+            )?;
+            if (found.element, &found.dims) != (port.element, &port.dims) {
+                let (expected, found) = (
+                    format!("{}, as `{}`", port.describe(), port.name),
+                    found.describe(),
+                );
+                return Err(OnnxError::WrongTensor {
+                    model: model.clone(),
+                    name: out,
+                    expected,
+                    found,
+                });
+            }
+        }
+        Ok(Step {
+            x,
+            y,
+            lr,
+            loss,
+            states,
+        })
+    }
+}
+
+fn fixed(port: &Port) -> bool {
+    port.dims.iter().all(|dim| *dim >= 0)
+}
+
+fn expect(model: &str, port: &Port, expected: &str, holds: bool) -> Result<(), OnnxError> {
+    if holds {
+        return Ok(());
+    }
+    let (name, found) = (port.name.clone(), port.describe());
+    Err(OnnxError::WrongTensor {
+        model: model.to_string(),
+        name,
+        expected: expected.to_string(),
+        found,
+    })
+}
+
+/// Name of the output that is the new value of `state`.
+pub(super) fn out_name(state: &str) -> String {
+    format!("{state}_out")
+}
+
+pub(super) fn no_tensor(model: &str, name: &str, role: &'static str) -> OnnxError {
+    OnnxError::NoTensor {
+        model: model.to_string(),
+        name: name.to_string(),
+        role,
+    }
+}
+
+/// Checks that a swap carries as many values as the model has.
+pub(super) fn expect_values(model: &str, found: usize, expected: usize) -> Result<(), OnnxError> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(OnnxError::Swap {
+        model: model.to_string(),
+        expected,
+        found,
+    })
+}
