@@ -24,7 +24,12 @@ test: $(ORT) $(VENV)/done
 	$(CARGO) build --lib --no-default-features --features onnx
 	$(VENV)/bin/python tests/fixtures/generate.py --check tests/fixtures
 	$(VENV)/bin/python tests/fixtures/gradcheck.py
-	CMAKE=$(CURDIR)/$(VENV)/bin/cmake $(CARGO) test --features cli
+	! $(VENV)/bin/python tests/fixtures/gradcheck.py --break conv_dw
+	$(CARGO) test --features cli
+	$(CARGO) build --release --lib
+	$(VENV)/bin/cmake -S cpp_examples -B target/cpp_examples
+	$(VENV)/bin/cmake --build target/cpp_examples
+	$(VENV)/bin/ctest --test-dir target/cpp_examples --output-on-failure
 
 check:
 	bash tests/tools/check.sh

@@ -132,7 +132,8 @@ fn queue(demands: &[Demand], blocking: Blocking) -> Option<Nanos> {
         .map(Nanos)
 }
 
-#[cfg(all(test, feature = "std"))]
+#[cfg(test)]
+#[cfg(feature = "std")]
 mod tests {
     use super::*;
 

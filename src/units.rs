@@ -167,7 +167,8 @@ impl fmt::Display for Millicelsius {
     }
 }
 
-#[cfg(all(test, feature = "std"))]
+#[cfg(test)]
+#[cfg(feature = "std")]
 mod tests {
     use super::*;
 

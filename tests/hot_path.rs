@@ -1,5 +1,6 @@
 //! The dispatcher thread neither allocates after start nor waits for a slower thread.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::disallowed_types, reason = "a lock is what the check must find")]
 
 use fulcrum::clock::{Clock, Monotonic};

@@ -1,5 +1,7 @@
 //! Inference and training on real ONNX Runtime, over the graphs of tests/fixtures.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
 use fulcrum::units::Nanos;
 use fulcrum::workload::onnx::model::{Weight, decode_weights};
 use fulcrum::workload::onnx::{
@@ -97,6 +99,7 @@ fn training(wanted_piece: Option<Nanos>, publish: Option<Publish>) -> TrainingCo
     let name = "tiny_step.onnx".to_string();
     TrainingConfig {
         name,
+        row: ROW,
         weights: weights(),
         lr: 0.01,
         wanted_piece,
@@ -219,6 +222,7 @@ fn the_demos_network_cut_finely_gives_the_same_bytes_too() {
         let name = "shapes_step.onnx".to_string();
         let config = TrainingConfig {
             name,
+            row: 1024,
             weights,
             lr: 0.01,
             wanted_piece,
@@ -448,6 +452,17 @@ fn what_does_not_fit_is_refused_by_the_tensors_name() {
         (
             refusal(OnnxTraining::new(&library, INFER, training(None, None))),
             "`y`",
+        ),
+        (
+            refusal(OnnxTraining::new(
+                &library,
+                STEP,
+                TrainingConfig {
+                    row: 65,
+                    ..training(None, None)
+                },
+            )),
+            "65 values a sample",
         ),
         (
             refusal(OnnxTraining::new(&library, &STEP[..9_000], training(None, None))),

@@ -1,5 +1,7 @@
 //! Finding ONNX Runtime. A file of its own: it changes the environment of the process.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
 use fulcrum::workload::onnx::{Library, OnnxError};
 
 #[test]

@@ -109,10 +109,8 @@ mod tests {
     fn opened() -> *mut fulcrum_runtime_t {
         let mut rt = null_mut();
         // SAFETY: both pointers are what the call asks for.
-        assert_eq!(
-            unsafe { fulcrum_open(core::ptr::null(), &mut rt, null_mut()) },
-            FULCRUM_OK
-        );
+        let status = unsafe { fulcrum_open(core::ptr::null(), &mut rt, null_mut()) };
+        assert_eq!(status, FULCRUM_OK);
         rt
     }
 

@@ -50,7 +50,8 @@ impl fmt::Display for PowerMode {
     }
 }
 
-#[cfg(all(test, feature = "std"))]
+#[cfg(test)]
+#[cfg(feature = "std")]
 mod tests {
     use super::*;
 

@@ -85,7 +85,8 @@ fn end(bucket: usize) -> u64 {
     }
 }
 
-#[cfg(all(test, feature = "std"))]
+#[cfg(test)]
+#[cfg(feature = "std")]
 mod tests {
     use super::*;
 

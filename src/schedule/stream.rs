@@ -194,7 +194,7 @@ impl Stream {
 
     /// When the minibatch at the head of the queue became ready; only meaningful while one is.
     pub(super) fn ready_since(&self) -> Nanos {
-        let completing = self.waiting.iter().take(self.spec.minibatch as usize).last();
+        let completing = self.waiting.iter().take(self.spec.minibatch as usize).next_back();
         completing.map_or(Nanos::MAX, |submission| submission.at)
     }
 

@@ -67,7 +67,7 @@ pub(crate) struct Arguments {
     /// Start values of the weights, ONNX initializers [default: built in]
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    /// Folder for report.html, trace.json (opens in Perfetto) and profile.csv
+    /// Folder for report.html, latency.svg, trace.json (opens in Perfetto) and profile.csv
     #[arg(long, value_name = "DIR", default_value = "fulcrum-demo")]
     out: PathBuf,
     /// Train on the day scene for this many steps, write the weights and stop: how the built-in ones were made
@@ -112,13 +112,15 @@ fn run_into(arguments: &Arguments, models: &prepare::Models) -> Result<(), Box<d
         runs.push(scene::play(arguments, models, &prepared, policy)?);
     }
     let records: Vec<&Record> = runs.iter().collect();
-    let paths = ["report.html", "trace.json", "profile.csv"].map(|name| arguments.out.join(name));
+    let paths =
+        ["report.html", "trace.json", "profile.csv", "latency.svg"].map(|name| arguments.out.join(name));
     let page = report::page(&records)?;
-    let trace = perfetto::trace(&records);
+    let (trace, overview) = (perfetto::trace(&records), report::overview(&records)?);
     file::replace(paths.each_ref().map(PathBuf::as_path), |index, out| match index {
         0 => out.write_all(page.as_bytes()),
         1 => serde_json::to_writer(out, &trace).map_err(std::io::Error::from),
-        _ => prepared.profile.write_to(out),
+        2 => prepared.profile.write_to(out),
+        _ => out.write_all(overview.as_bytes()),
     })
     .map_err(|(path, error)| {
         format!(

@@ -19,8 +19,8 @@ pub(super) struct Step {
 }
 
 impl Step {
-    /// Checks names, element types and shapes.
-    pub(super) fn of(session: &Session) -> Result<Step, OnnxError> {
+    /// Checks names, element types and shapes; `row` is the number of values in one sample.
+    pub(super) fn of(session: &Session, row: usize) -> Result<Step, OnnxError> {
         let model = &session.name;
         let input = |name: &str, role| {
             session
@@ -38,12 +38,13 @@ impl Step {
             .cloned()
             .ok_or_else(|| no_tensor(model, "loss", "output"))?;
         let minibatch = x.dims.first().copied().unwrap_or(-1);
-        expect(
-            model,
-            &x,
-            "float32 with every size fixed",
-            x.element == Element::F32 && fixed(&x) && minibatch > 0,
-        )?;
+        let mut behind = x.dims.get(1..).unwrap_or_default().iter();
+        let values = behind.try_fold(1_usize, |product, dim| {
+            product.checked_mul(usize::try_from(*dim).ok()?)
+        });
+        let expected = format!("float32 [B, ...] with every size fixed and {row} values a sample");
+        let samples = x.element == Element::F32 && minibatch > 0 && values == Some(row);
+        expect(model, &x, &expected, samples)?;
         let labels = y.element == Element::I64 && y.dims.first() == Some(&minibatch) && fixed(&y);
         expect(model, &y, "int64 with one label for each sample of `x`", labels)?;
         let scalar = |port: &Port| port.element == Element::F32 && port.dims.iter().all(|dim| *dim == 1);

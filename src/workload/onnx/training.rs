@@ -48,6 +48,8 @@ pub struct Publish {
 pub struct TrainingConfig {
     /// For messages, a file name for example.
     pub name: String,
+    /// Values of one sample's input row.
+    pub row: usize,
     /// Start values of the weights, by name. Other state (moments, counters) starts at zero.
     pub weights: Vec<Weight>,
     /// Learning rate.
@@ -91,6 +93,7 @@ impl OnnxTraining {
     pub fn new(library: &Library, model: &[u8], config: TrainingConfig) -> Result<OnnxTraining, OnnxError> {
         let TrainingConfig {
             name,
+            row,
             weights,
             lr,
             wanted_piece,
@@ -104,7 +107,7 @@ impl OnnxTraining {
             profile: None,
         };
         let session = Arc::new(Session::new(library, &name, &whole, options)?);
-        let ports = Step::of(&session)?;
+        let ports = Step::of(&session, row)?;
         let tensor = |port: &Port| Tensor::new(library, port.element, &port.dims);
         let (x, y, loss) = (tensor(&ports.x)?, tensor(&ports.y)?, tensor(&ports.loss)?);
         let rate = tensor(&ports.lr)?;

@@ -18,7 +18,7 @@ pub(crate) fn trace(runs: &[&Record]) -> Value {
         for (thread, name) in [(INFERENCE, "inference"), (TRAINING, "training pieces")] {
             events.push(json!({"ph": "M", "pid": process, "tid": thread, "name": "thread_name", "args": {"name": name}}));
         }
-        let zero = run.events.first().map_or(Nanos::ZERO, |event| start(event));
+        let zero = run.events.first().map_or(Nanos::ZERO, start);
         events.extend(run.events.iter().map(|event| one(event, process, zero)));
     }
     json!({"displayTimeUnit": "ms", "traceEvents": events})

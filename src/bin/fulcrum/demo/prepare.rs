@@ -107,6 +107,7 @@ impl Models {
     ) -> Result<OnnxTraining, Box<dyn Error>> {
         let config = TrainingConfig {
             name: self.step.0.clone(),
+            row: PIXELS,
             weights: self.weights.clone(),
             lr: RATE,
             wanted_piece: wanted,

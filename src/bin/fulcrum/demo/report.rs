@@ -8,9 +8,13 @@ const MEASURED: RGBColor = RGBColor(31, 119, 180);
 const SECOND: RGBColor = RGBColor(44, 160, 44);
 const BOUND: RGBColor = RGBColor(214, 39, 40);
 const LIMIT: RGBColor = RGBColor(127, 127, 127);
+const OTHER: RGBColor = RGBColor(255, 127, 14);
 const LIGHT: RGBColor = RGBColor(255, 187, 80);
 
 type Drawn = Result<(), Box<dyn std::error::Error>>;
+
+/// A plot's title and what draws it.
+type Plot = (&'static str, fn(&Record, &mut String) -> Drawn);
 
 /// The whole page.
 pub(crate) fn page(runs: &[&Record]) -> Result<String, Box<dyn std::error::Error>> {
@@ -30,9 +34,16 @@ pub(crate) fn page(runs: &[&Record]) -> Result<String, Box<dyn std::error::Error
         ));
     }
     body.push_str(&format!("<pre>{}</pre>\n", escape(&table(&summaries))));
+    if runs.len() > 1 {
+        let title = "Latency of every frame, policy by policy";
+        body.push_str(&format!(
+            "<figure><figcaption>{title}</figcaption>{}</figure>\n",
+            overview(runs)?
+        ));
+    }
     for run in runs {
         body.push_str(&format!("<h2>Policy {}</h2>\n", escape(&run.summary.policy)));
-        let plots: [(&str, fn(&Record, &mut String) -> Drawn); 5] = [
+        let plots: [Plot; 5] = [
             (
                 "Latency of every frame, with the bound printed before the run",
                 latency,
@@ -61,6 +72,78 @@ pub(crate) fn page(runs: &[&Record]) -> Result<String, Box<dyn std::error::Error
          figcaption{{font-weight:600}} svg{{max-width:100%;height:auto}}\n\
          </style></head><body>\n<h1>fulcrum demo</h1>\n{body}</body></html>\n"
     ))
+}
+
+/// The latency of every frame of every run in one picture, with each run's bound and the limit.
+pub(crate) fn overview(runs: &[&Record]) -> Result<String, Box<dyn std::error::Error>> {
+    let mut svg = String::new();
+    let first = runs.first().ok_or("no run to draw")?;
+    {
+        let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+        root.fill(&WHITE)?;
+        let last = runs.iter().map(|run| end(&run.latency)).fold(1.0, f64::max);
+        let height = runs
+            .iter()
+            .map(|run| top(&run.latency, &[run.limit_ms]))
+            .fold(0.0, f64::max);
+        let mut chart = ChartBuilder::on(&root)
+            .margin(10)
+            .x_label_area_size(36)
+            .y_label_area_size(56)
+            .build_cartesian_2d(0.0..last, 0.0..height)?;
+        chart
+            .configure_mesh()
+            .x_desc("time, s")
+            .y_desc("latency, ms")
+            .light_line_style(WHITE)
+            .draw()?;
+        for (run, colour) in runs.iter().zip([OTHER, MEASURED, SECOND].into_iter().cycle()) {
+            let dot = move |(x, y)| Circle::new((x + 9, y), 3, colour.filled());
+            let dots = run
+                .latency
+                .iter()
+                .map(|point| Circle::new(*point, 2, colour.filled()));
+            let label = format!(
+                "{}: {} of {} late",
+                run.summary.policy,
+                misses(run),
+                run.latency.len()
+            );
+            chart.draw_series(dots)?.label(label).legend(dot);
+        }
+        let limit = LineSeries::new(
+            [(0.0, first.limit_ms), (last, first.limit_ms)],
+            LIMIT.stroke_width(2),
+        );
+        let legend = |(x, y)| PathElement::new([(x, y), (x + 18, y)], LIMIT.stroke_width(2));
+        chart
+            .draw_series(limit)?
+            .label(format!("limit {:.2} ms", first.limit_ms))
+            .legend(legend);
+        for run in runs.iter().filter(|run| run.summary.policy == "slack") {
+            if let Some(bound) = run.summary.streams.first().and_then(|stream| stream.bound_ms) {
+                let line = LineSeries::new([(0.0, bound), (last, bound)], BOUND.stroke_width(2));
+                let legend = |(x, y)| PathElement::new([(x, y), (x + 18, y)], BOUND.stroke_width(2));
+                chart
+                    .draw_series(line)?
+                    .label(format!("bound of slack {bound:.2} ms"))
+                    .legend(legend);
+            }
+        }
+        let corner = SeriesLabelPosition::UpperRight;
+        chart
+            .configure_series_labels()
+            .position(corner)
+            .background_style(WHITE.mix(0.8))
+            .border_style(LIMIT)
+            .draw()?;
+        root.present()?;
+    }
+    Ok(svg)
+}
+
+fn misses(run: &Record) -> u64 {
+    run.summary.streams.first().map_or(0, |stream| stream.misses)
 }
 
 fn escape(text: &str) -> String {
