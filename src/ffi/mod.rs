@@ -7,6 +7,11 @@
 //! Functions take raw pointers and check them; what C must promise beside stands in each function's comment, which is
 //! also the header's, so there is no separate `# Safety` section.
 
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    rustdoc::private_intra_doc_links,
+    reason = "the comments are written for the header, where [out] is no link"
+)]
 #![allow(non_camel_case_types, reason = "the names are those of C")]
 #![allow(
     clippy::missing_safety_doc,

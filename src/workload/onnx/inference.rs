@@ -59,7 +59,7 @@ pub fn weight_names(what: &str, model: &[u8]) -> Result<Vec<String>, OnnxError> 
 }
 
 impl OnnxInference {
-    /// Loads `model` (input `x` [N, ...], the weights, output `logits` [N, classes]), fills both sets of weights and runs
+    /// Loads `model` (input `x` of `[N, ...]`, the weights, output `logits` of `[N, classes]`), fills both sets of weights and runs
     /// every minibatch size once over each, so that no later run has anything to set up.
     pub fn new(library: &Library, model: &[u8], config: InferenceConfig) -> Result<OnnxInference, OnnxError> {
         let InferenceConfig {

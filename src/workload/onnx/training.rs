@@ -87,7 +87,7 @@ pub struct OnnxTraining {
 }
 
 impl OnnxTraining {
-    /// Loads `model`: inputs `x` float32 [B, ...], `y` int64 [B], `lr` float32 and the state, outputs `loss` and `S_out`
+    /// Loads `model`: inputs `x` (float32, `[B, ...]`), `y` (int64, `[B]`), `lr` (float32) and the state, outputs `loss` and `S_out`
     /// for each state tensor S. Measures its nodes, cuts it, and runs every segment several times over scratch data, so
     /// that no later run has anything to set up.
     pub fn new(library: &Library, model: &[u8], config: TrainingConfig) -> Result<OnnxTraining, OnnxError> {
