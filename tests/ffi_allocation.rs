@@ -3,8 +3,11 @@
 
 #![allow(unsafe_code, reason = "an allocator that counts, and calls into the C ABI")]
 
+mod counting;
+
 use core::ffi::c_void;
 use core::ptr::{null, null_mut};
+use counting::calls;
 use fulcrum::ffi::error::fulcrum_error_t;
 use fulcrum::ffi::event::{fulcrum_event_poll, fulcrum_event_t, fulcrum_events_lost, fulcrum_warning_get};
 use fulcrum::ffi::request::{
@@ -14,34 +17,7 @@ use fulcrum::ffi::runtime::{fulcrum_close, fulcrum_open, fulcrum_runtime_t, fulc
 use fulcrum::ffi::statistics::{fulcrum_stream_statistics, fulcrum_stream_statistics_t};
 use fulcrum::ffi::status::{FULCRUM_EMPTY, FULCRUM_OK, fulcrum_status_text};
 use fulcrum::ffi::stream::{FULCRUM_SPORADIC, fulcrum_stream_add, fulcrum_stream_t};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
-
-thread_local! {
-    static CALLS: Cell<u64> = const { Cell::new(0) };
-}
-
-/// The system's allocator, counting per thread: the test harness allocates on others.
-struct Counting;
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        CALLS.set(CALLS.get() + 1);
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        CALLS.set(CALLS.get() + 1);
-        // SAFETY: the caller keeps the contract of `dealloc`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// The dispatcher thread's count, as its callback saw it first and last.
 #[derive(Default)]
@@ -55,17 +31,10 @@ unsafe extern "C" fn note(user: *mut c_void, _: *const fulcrum_request_t, _: u32
     // SAFETY: `user` is the `Seen` of the test below, which outlives the runtime.
     let seen = unsafe { &*user.cast::<Seen>() };
     if seen.runs.fetch_add(1, SeqCst) == 0 {
-        seen.first.store(CALLS.get(), SeqCst);
+        seen.first.store(calls(), SeqCst);
     }
-    seen.last.store(CALLS.get(), SeqCst);
+    seen.last.store(calls(), SeqCst);
     0
-}
-
-#[test]
-fn the_counter_counts() {
-    let before = CALLS.get();
-    drop(std::hint::black_box(Box::new(1)));
-    assert_eq!(CALLS.get() - before, 2);
 }
 
 #[test]
@@ -100,7 +69,7 @@ fn after_the_start_no_call_and_no_callback_allocates() {
         statistics.size = size_of::<fulcrum_stream_statistics_t>() as u32;
         let mut error = core::mem::zeroed::<fulcrum_error_t>();
         let (mut event, mut count) = (fulcrum_event_t::default(), 0);
-        let before = CALLS.get();
+        let before = calls();
         for token in 0..100 {
             let mut statuses = fulcrum_submit(rt, number, token, fulcrum_now_ns());
             while fulcrum_poll(rt, number, &mut completion) == FULCRUM_EMPTY {
@@ -118,7 +87,7 @@ fn after_the_start_no_call_and_no_callback_allocates() {
             let _ = fulcrum_status_text(statuses);
             assert_eq!(statuses, FULCRUM_OK);
         }
-        assert_eq!(CALLS.get(), before, "the caller's thread");
+        assert_eq!(calls(), before, "the caller's thread");
         fulcrum_close(rt);
     }
     assert_eq!(seen.runs.load(SeqCst), 100);

@@ -3,45 +3,21 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::disallowed_types, reason = "a lock is what the check must find")]
 
+mod counting;
+
+use counting::calls;
 use fulcrum::clock::{Clock, Monotonic};
 use fulcrum::limits;
 use fulcrum::runtime::{Builder, Options};
 use fulcrum::schedule::{Arrival, JobSpec, Request, StreamSpec, name};
+use fulcrum::twin::{Paced, Twin};
 use fulcrum::units::Nanos;
 use fulcrum::workload::Progress;
 use fulcrum::workload::callback::{JobCallback, StreamCallback};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::os::unix::thread::JoinHandleExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-thread_local! {
-    static CALLS: Cell<u64> = const { Cell::new(0) };
-}
-
-/// The system's allocator, counting per thread: the test harness allocates on others.
-struct Counting;
-
-#[allow(unsafe_code)]
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        CALLS.set(CALLS.get() + 1);
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        CALLS.set(CALLS.get() + 1);
-        // SAFETY: the caller keeps the contract of `dealloc`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 fn camera() -> StreamSpec {
     StreamSpec {
@@ -71,13 +47,6 @@ fn options() -> Options {
 }
 
 #[test]
-fn the_counter_counts() {
-    let before = CALLS.get();
-    drop(std::hint::black_box(Box::new(1)));
-    assert_eq!(CALLS.get() - before, 2);
-}
-
-#[test]
 fn after_start_the_dispatcher_thread_makes_no_allocation() {
     // Each callback runs on the dispatcher thread and notes that thread's count; the first note is the baseline.
     let (first, last, runs) = (
@@ -88,8 +57,8 @@ fn after_start_the_dispatcher_thread_makes_no_allocation() {
     let note = {
         let (first, last, runs) = (Arc::clone(&first), Arc::clone(&last), Arc::clone(&runs));
         move || {
-            first.fetch_min(CALLS.get(), SeqCst);
-            last.store(CALLS.get(), SeqCst);
+            first.fetch_min(calls(), SeqCst);
+            last.store(calls(), SeqCst);
             runs.fetch_add(1, SeqCst);
         }
     };
@@ -105,6 +74,8 @@ fn after_start_the_dispatcher_thread_makes_no_allocation() {
     let (mut submitter, mut completions) = builder
         .stream(camera(), Box::new(StreamCallback(answer)))
         .unwrap();
+    // At the pace of the simulated board, as in the demo.
+    let twin = Twin::open("agx-orin", 1).unwrap();
     let run = move |piece| {
         note();
         Ok(if piece == 2 {
@@ -114,7 +85,10 @@ fn after_start_the_dispatcher_thread_makes_no_allocation() {
         })
     };
     builder
-        .job(learner(), Box::new(JobCallback { pieces: 3, run }))
+        .job(
+            learner(),
+            Box::new(Paced::new(JobCallback { pieces: 3, run }, twin)),
+        )
         .unwrap();
     let mut runtime = builder.start().unwrap();
     let mut answered = 0;

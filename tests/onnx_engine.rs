@@ -2,14 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod counting;
+
+use counting::calls;
 use fulcrum::units::Nanos;
 use fulcrum::workload::onnx::model::{Weight, decode_weights};
 use fulcrum::workload::onnx::{
     InferenceConfig, Library, OnnxError, OnnxInference, OnnxTraining, Publish, TrainingConfig, weight_names,
 };
 use fulcrum::workload::{Inference, Progress, Request, Training, WorkloadError, swap};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 
 const INFER: &[u8] = include_bytes!("fixtures/tiny_infer.onnx");
 const STEP: &[u8] = include_bytes!("fixtures/tiny_step.onnx");
@@ -18,31 +19,6 @@ const SHAPES_STEP: &[u8] = include_bytes!("fixtures/shapes_step.onnx");
 const SHAPES_WEIGHTS: &[u8] = include_bytes!("fixtures/shapes_weights.onnx");
 const ROW: usize = 64;
 const CLASSES: usize = 3;
-
-thread_local! {
-    static CALLS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-#[allow(unsafe_code)]
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        CALLS.set(CALLS.get() + 1);
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        CALLS.set(CALLS.get() + 1);
-        // SAFETY: the caller keeps the contract of `dealloc`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 fn library() -> Library {
     Library::open().unwrap_or_else(|error| panic!("{error}"))
@@ -371,9 +347,6 @@ fn new_weights_go_live_between_two_runs() {
 
 #[test]
 fn after_registration_neither_inference_nor_training_allocates_in_rust() {
-    let before = CALLS.get();
-    drop(std::hint::black_box(Box::new(1)));
-    assert_eq!(CALLS.get() - before, 2, "the counter counts");
     let names = weight_names("tiny_infer.onnx", INFER).unwrap();
     let (sender, receiver) = swap::channel(weights().iter().map(|weight| weight.values.len()).sum());
     let publish = Publish {
@@ -389,14 +362,14 @@ fn after_registration_neither_inference_nor_training_allocates_in_rust() {
         release: Nanos::ZERO,
     }; 3];
     let mut answers = [0; 3];
-    let before = CALLS.get();
+    let before = calls();
     for round in 0..20 {
         step(&mut training);
         inference
             .run(&requests[..1 + round % 3], &mut answers[..1 + round % 3])
             .unwrap();
     }
-    assert_eq!(CALLS.get() - before, 0);
+    assert_eq!(calls() - before, 0);
     assert_eq!(inference.version(), 20);
 }
 

@@ -246,16 +246,16 @@ impl Prepared {
             .at(&plan.mode, SEE, Kind::Inference, plan.minibatch)
             .map_or(plan.demand, |entry| with_margin(entry.time.value));
         eprintln!(
-            "plan: mode {} of the simulated board, minibatch {}, bound {}, power {}; binding: {}\nstep of {} ms cut \
-             into {} pieces of at most {} ms there, {} KiB of buffers across the cuts",
-            plan.mode,
-            plan.minibatch,
-            plan.bound,
-            plan.power,
-            plan.binding,
-            in_mode(&twin, &plan, step).as_millis_f64().round(),
+            "plan: mode {} of the simulated board, minibatch {}, bound {}, power {}; binding: {}",
+            plan.mode, plan.minibatch, plan.bound, plan.power, plan.binding,
+        );
+        eprintln!(
+            "training step of {:.1} ms there, cut into {} pieces of at most {:.1} ms; together {:.2} of the whole step; {} KiB \
+             of buffers",
+            in_mode(&twin, &plan, step).as_millis_f64(),
             cut.segments(),
-            (in_mode(&twin, &plan, longest).as_millis_f64() * 10.0).round() / 10.0,
+            in_mode(&twin, &plan, longest).as_millis_f64(),
+            cut.step_length().as_millis_f64() / step.as_millis_f64(),
             cut.buffer_bytes() / 1024,
         );
         Ok(Prepared {

@@ -1,6 +1,8 @@
 //! The demo's report: one HTML page with its plots inside, nothing loaded from elsewhere.
 
 use super::record::{Record, Series, table};
+use plotters::coord::Shift;
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
 const SIZE: (u32, u32) = (900, 300);
@@ -74,29 +76,42 @@ pub(crate) fn page(runs: &[&Record]) -> Result<String, Box<dyn std::error::Error
     ))
 }
 
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+/// Axes from zero to `width` and `height`, with their descriptions.
+fn axes<'a>(
+    root: &Area<'a>,
+    (width, x): (f64, &str),
+    (height, y): (f64, &str),
+) -> Result<Chart<'a>, Box<dyn std::error::Error>> {
+    root.fill(&WHITE)?;
+    let mut chart = ChartBuilder::on(root)
+        .margin(10)
+        .x_label_area_size(36)
+        .y_label_area_size(56)
+        .build_cartesian_2d(0.0..width, 0.0..height)?;
+    chart
+        .configure_mesh()
+        .x_desc(x)
+        .y_desc(y)
+        .light_line_style(WHITE)
+        .draw()?;
+    Ok(chart)
+}
+
 /// The latency of every frame of every run in one picture, with each run's bound and the limit.
 pub(crate) fn overview(runs: &[&Record]) -> Result<String, Box<dyn std::error::Error>> {
     let mut svg = String::new();
     let first = runs.first().ok_or("no run to draw")?;
     {
         let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
-        root.fill(&WHITE)?;
         let last = runs.iter().map(|run| end(&run.latency)).fold(1.0, f64::max);
         let height = runs
             .iter()
             .map(|run| top(&run.latency, &[run.limit_ms]))
             .fold(0.0, f64::max);
-        let mut chart = ChartBuilder::on(&root)
-            .margin(10)
-            .x_label_area_size(36)
-            .y_label_area_size(56)
-            .build_cartesian_2d(0.0..last, 0.0..height)?;
-        chart
-            .configure_mesh()
-            .x_desc("time, s")
-            .y_desc("latency, ms")
-            .light_line_style(WHITE)
-            .draw()?;
+        let mut chart = axes(&root, (last, "time, s"), (height, "latency, ms"))?;
         for (run, colour) in runs.iter().zip([OTHER, MEASURED, SECOND].into_iter().cycle()) {
             let dot = move |(x, y)| Circle::new((x + 9, y), 3, colour.filled());
             let dots = run
@@ -182,20 +197,9 @@ fn over_time(
     levels: &[Level],
 ) -> Drawn {
     let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
-    root.fill(&WHITE)?;
     let extra: Vec<f64> = levels.iter().map(|level| level.value).collect();
     let (last, height) = (end(series), top(series, &extra));
-    let mut chart = ChartBuilder::on(&root)
-        .margin(10)
-        .x_label_area_size(36)
-        .y_label_area_size(56)
-        .build_cartesian_2d(0.0..last, 0.0..height)?;
-    chart
-        .configure_mesh()
-        .x_desc("time, s")
-        .y_desc(unit)
-        .light_line_style(WHITE)
-        .draw()?;
+    let mut chart = axes(&root, (last, "time, s"), (height, unit))?;
     let light = run.light_changes_s;
     chart.draw_series(LineSeries::new(
         [(light, 0.0), (light, height)],
@@ -276,18 +280,7 @@ fn histogram(run: &Record, svg: &mut String) -> Drawn {
     }
     let highest = f64::from(counts.iter().copied().max().unwrap_or(1).max(1)) * 1.1;
     let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
-    root.fill(&WHITE)?;
-    let mut chart = ChartBuilder::on(&root)
-        .margin(10)
-        .x_label_area_size(36)
-        .y_label_area_size(56)
-        .build_cartesian_2d(0.0..width, 0.0..highest)?;
-    chart
-        .configure_mesh()
-        .x_desc("latency, ms")
-        .y_desc("frames")
-        .light_line_style(WHITE)
-        .draw()?;
+    let mut chart = axes(&root, (width, "latency, ms"), (highest, "frames"))?;
     let step = width / BARS as f64;
     chart.draw_series(counts.iter().enumerate().map(|(bar, count)| {
         let left = bar as f64 * step;
