@@ -1,10 +1,12 @@
 //! `fulcrum demo` as a user runs it: what it promises with the default limits, and what it says to bad input.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::disallowed_types, reason = "the tests take turns")]
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A folder that goes when it is dropped.
 struct Scratch(PathBuf);
@@ -40,6 +42,13 @@ fn fixture(name: &str) -> String {
         .to_string()
 }
 
+/// One demo at a time: a second one on the same two processors is not what the limits are for.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn demo(scratch: &Scratch, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fulcrum"));
     command
@@ -56,6 +65,7 @@ fn text(bytes: &[u8]) -> String {
 
 #[test]
 fn with_the_default_limits_every_promise_of_the_demo_holds() {
+    let _alone = alone();
     let scratch = Scratch::new("demo");
     let output = demo(&scratch, &["--seconds", "20", "--json"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
@@ -105,6 +115,7 @@ fn with_the_default_limits_every_promise_of_the_demo_holds() {
 
 #[test]
 fn bad_input_ends_with_one_sentence_a_code_and_nothing_written() {
+    let _alone = alone();
     let scratch = Scratch::new("bad");
     let broken = scratch.0.join("broken.onnx");
     std::fs::write(
@@ -155,6 +166,7 @@ fn bad_input_ends_with_one_sentence_a_code_and_nothing_written() {
 
 #[test]
 fn a_full_disk_leaves_no_part_of_a_report() {
+    let _alone = alone();
     let scratch = Scratch::new("full");
     let program = env!("CARGO_BIN_EXE_fulcrum");
     std::fs::create_dir(scratch.0.join("small")).unwrap();
