@@ -192,10 +192,16 @@ impl Stream {
         })
     }
 
-    /// When the minibatch at the head of the queue became ready; only meaningful while one is.
+    /// When the minibatch at the head of the queue became ready; only meaningful while one is. One that became due before
+    /// it was full keeps its place when another request joins it.
     pub(super) fn ready_since(&self) -> Nanos {
-        let completing = self.waiting.iter().take(self.spec.minibatch as usize).next_back();
-        completing.map_or(Nanos::MAX, |submission| submission.at)
+        let completing = self
+            .waiting
+            .iter()
+            .nth((self.spec.minibatch as usize).saturating_sub(1));
+        completing
+            .map_or(Nanos::MAX, |submission| submission.at)
+            .min(self.flush())
     }
 
     /// Latest completion of the oldest request.

@@ -135,6 +135,19 @@ fn fcfs_serves_in_the_order_of_arrival() {
 }
 
 #[test]
+fn under_fcfs_a_minibatch_that_is_due_keeps_its_place_when_another_request_joins_it() {
+    let mut schedule = schedule(Policy::Fcfs, &[camera(30, 5, 2)], &[training(&[50])]);
+    schedule.arrive(0, request(1, 0)).unwrap();
+    // Due, not full, at 30 ms; the job's next piece queues up after that, and only then comes the second request.
+    schedule.end_piece(0, Ended::Stepped, Nanos(40 * MS));
+    schedule.arrive(0, request(2, 45)).unwrap();
+    assert_eq!(
+        schedule.decide(Nanos(45 * MS)),
+        Action::Minibatch { stream: 0, count: 2 }
+    );
+}
+
+#[test]
 fn fulcrum_runs_tau_minibatches_then_waits_for_the_next_request() {
     let mut schedule = schedule(Policy::Fulcrum, &[camera(30, 5, 1)], &[training(&[10])]);
     schedule.arrive(0, request(1, 0)).unwrap();
@@ -364,7 +377,11 @@ fn jobs() -> impl Strategy<Value = std::vec::Vec<JobSpec>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 2_000 }))]
+    #![proptest_config(ProptestConfig {
+        cases: std::env::var("FULCRUM_CASES").map_or(if cfg!(miri) { 4 } else { 2_000 }, |cases| cases.parse().unwrap()),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn no_simulated_latency_exceeds_the_bound(
