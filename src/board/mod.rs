@@ -8,6 +8,8 @@ pub mod error;
 pub mod facts;
 #[cfg(feature = "std")]
 pub mod rail;
+#[cfg(feature = "std")]
+pub mod sysfs;
 
 pub use knob::Knob;
 
@@ -17,6 +19,8 @@ pub use error::BoardError;
 pub use facts::{Facts, FactsError, RawFacts};
 #[cfg(feature = "std")]
 pub use rail::{Rail, RailName, RailReading, Rails};
+#[cfg(feature = "std")]
+pub use sysfs::{FileError, FileFault, Root};
 
 /// Everything that may be asked of a board. Implemented by the twin, and by the tree of sysfs files.
 ///
