@@ -87,7 +87,7 @@ fn after_start_the_dispatcher_thread_makes_no_allocation() {
     builder
         .job(
             learner(),
-            Box::new(Paced::new(JobCallback { pieces: 3, run }, twin)),
+            Box::new(Paced::new(JobCallback { pieces: 3, run }, twin, Nanos::MAX)),
         )
         .unwrap();
     let mut runtime = builder.start().unwrap();

@@ -62,7 +62,7 @@ fn a_piece_takes_at_least_its_time_on_the_board_and_is_counted_as_that() {
     let twin = slow_twin();
     let ratio = twin.ratio(&twin.mode(), Kind::Training);
     assert!(ratio > 1_500, "{ratio}");
-    let mut paced = Paced::new(Spinner(Ok(Progress::Ran)), twin.clone());
+    let mut paced = Paced::new(Spinner(Ok(Progress::Ran)), twin.clone(), Nanos::MAX);
     let start = Monotonic.now();
     assert_eq!(paced.run_piece(0), Ok(Progress::Ran));
     let took = Monotonic.now() - start;
@@ -75,7 +75,7 @@ fn a_piece_takes_at_least_its_time_on_the_board_and_is_counted_as_that() {
 #[test]
 fn an_inference_answers_as_before_and_is_counted_as_inference() {
     let twin = slow_twin();
-    let mut paced = Paced::new(Spinner(Ok(Progress::Ran)), twin.clone());
+    let mut paced = Paced::new(Spinner(Ok(Progress::Ran)), twin.clone(), Nanos::MAX);
     let mut answers = [0];
     paced
         .run(
@@ -94,7 +94,7 @@ fn an_inference_answers_as_before_and_is_counted_as_inference() {
 #[test]
 fn a_dry_piece_costs_nothing_and_a_failed_one_costs_its_time() {
     let twin = slow_twin();
-    let mut paced = Paced::new(Spinner(Ok(Progress::Dry)), twin.clone());
+    let mut paced = Paced::new(Spinner(Ok(Progress::Dry)), twin.clone(), Nanos::MAX);
     assert_eq!(paced.run_piece(0), Ok(Progress::Dry));
     assert_eq!(twin.busy(Kind::Training), Nanos::ZERO);
     paced.get_mut().0 = Err(WorkloadError::Failed(3));

@@ -13,18 +13,22 @@ use crate::workload::{Inference, Progress, Request, Training, WorkloadError};
 /// host take from the piece is then added once, not multiplied by the ratio. A workload that hands its work to other
 /// threads is therefore stretched too little; run the engine with one thread.
 ///
+/// A hypervisor that gives the processor to another guest is invisible to the thread's clock: what it takes counts as
+/// used. So no more than `longest`, the most that the work itself is known to use, is stretched; the rest is added once.
+///
 /// In the top mode the ratio is 1, so the host's own speed stands for the board's. A piece that had nothing to do
 /// ([`Progress::Dry`]) is neither held nor counted. Allocates and locks nothing.
 #[derive(Debug)]
 pub struct Paced<W> {
     work: W,
     twin: Twin,
+    longest: Nanos,
 }
 
 impl<W> Paced<W> {
-    /// `work` at the pace of `twin`.
-    pub fn new(work: W, twin: Twin) -> Paced<W> {
-        Paced { work, twin }
+    /// `work`, whose longest piece uses `longest` of this machine, at the pace of `twin`.
+    pub fn new(work: W, twin: Twin, longest: Nanos) -> Paced<W> {
+        Paced { work, twin, longest }
     }
 
     /// The workload itself.
@@ -38,16 +42,18 @@ struct Running {
     start: Nanos,
     processor: Nanos,
     ratio: u64,
+    longest: Nanos,
 }
 
 impl Running {
-    fn begin(twin: &Twin, kind: Kind) -> Running {
+    fn begin(twin: &Twin, kind: Kind, longest: Nanos) -> Running {
         // The mode at the start counts: a piece is never cut short by a change.
         let ratio = twin.ratio(&twin.mode(), kind);
         Running {
             start: Monotonic.now(),
             processor: thread_time(),
             ratio,
+            longest,
         }
     }
 
@@ -55,14 +61,19 @@ impl Running {
     fn end(self, twin: &Twin, kind: Kind, minibatch: u32) {
         let used = thread_time() - self.processor;
         // Returns at once if the wall clock is there already.
-        Monotonic.sleep_until(self.start + used.scaled(self.ratio));
+        Monotonic.sleep_until(self.start + stretched(used, self.longest, self.ratio));
         twin.record(kind, minibatch, Monotonic.now() - self.start);
     }
 }
 
+/// How long a piece that used `used` of this machine holds the accelerator, at least.
+fn stretched(used: Nanos, longest: Nanos, ratio: u64) -> Nanos {
+    used.min(longest).scaled(ratio)
+}
+
 impl<W: Inference> Inference for Paced<W> {
     fn run(&mut self, requests: &[Request], answers: &mut [u64]) -> Result<(), WorkloadError> {
-        let running = Running::begin(&self.twin, Kind::Inference);
+        let running = Running::begin(&self.twin, Kind::Inference, self.longest);
         let outcome = self.work.run(requests, answers);
         // A minibatch holds at most limits::MINIBATCH requests.
         running.end(&self.twin, Kind::Inference, requests.len() as u32);
@@ -76,11 +87,26 @@ impl<W: Training> Training for Paced<W> {
     }
 
     fn run_piece(&mut self, piece: u16) -> Result<Progress, WorkloadError> {
-        let running = Running::begin(&self.twin, Kind::Training);
+        let running = Running::begin(&self.twin, Kind::Training, self.longest);
         let outcome = self.work.run_piece(piece);
         if outcome != Ok(Progress::Dry) {
             running.end(&self.twin, Kind::Training, 1);
         }
         outcome
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_piece_cannot_have_used_itself_is_not_stretched() {
+        let (work, stall) = (Nanos::from_millis(2), Nanos::from_millis(40));
+        assert_eq!(stretched(work, work.times(2), 3_000), Nanos::from_millis(6));
+        assert_eq!(
+            stretched(work + stall, work.times(2), 3_000),
+            Nanos::from_millis(12)
+        );
     }
 }

@@ -6,6 +6,7 @@ mod prepare;
 mod record;
 mod report;
 mod scene;
+mod stalls;
 mod watch;
 
 use clap::Args;

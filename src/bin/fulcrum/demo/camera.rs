@@ -16,8 +16,8 @@ pub(crate) const SHAPES: [&str; 8] = [
 pub(crate) enum Light {
     /// Bright shapes before a dark background.
     Day,
-    /// The sun stands behind the shapes: dark outlines before a bright sky that is brighter on one side.
-    Backlit,
+    /// Against a low sun: the background shines almost as brightly as the shapes, more on one side.
+    Glare,
 }
 
 /// Frames that one shape stays in view.
@@ -87,7 +87,7 @@ impl Camera {
         let (sin, cos) = scene.angle.sin_cos();
         let (background, foreground, slope, noise) = match light {
             Light::Day => (0.15, self.random.between(0.75, 0.95), 0.0, 0.06),
-            Light::Backlit => (0.75, self.random.between(0.25, 0.40), 0.25, 0.06),
+            Light::Glare => (0.5, self.random.between(0.9, 1.1), 0.2, 0.06),
         };
         for (row, line) in pixels.chunks_exact_mut(SIDE).enumerate() {
             for (column, pixel) in line.iter_mut().enumerate() {
@@ -209,15 +209,17 @@ mod tests {
     }
 
     #[test]
-    fn backlight_turns_bright_shapes_dark() {
+    fn glare_lifts_the_background_and_leaves_the_shapes_bright() {
         let (mut day, mut evening) = ([0.0; PIXELS], [0.0; PIXELS]);
         let label = Camera::new(3).frame(Light::Day, &mut day);
-        assert_eq!(Camera::new(3).frame(Light::Backlit, &mut evening), label);
-        let centre = day
-            .iter()
-            .zip(&evening)
-            .filter(|(day, evening)| **day > 0.6 && **evening < 0.55)
-            .count();
-        assert!(centre > 10, "{centre}");
+        assert_eq!(Camera::new(3).frame(Light::Glare, &mut evening), label);
+        let background = |frame: &[f32]| {
+            let dark = day.iter().zip(frame).filter(|(day, _)| **day < 0.3);
+            let (sum, count) = dark.fold((0.0, 0), |(sum, count), (_, it)| (sum + it, count + 1));
+            sum / count as f32
+        };
+        assert!(background(&day) < 0.2 && background(&evening) > 0.4);
+        let bright = day.iter().zip(&evening).filter(|(day, _)| **day > 0.7);
+        assert!(bright.clone().count() > 10 && bright.into_iter().all(|(_, it)| *it > 0.7));
     }
 }

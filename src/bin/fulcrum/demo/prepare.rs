@@ -159,6 +159,8 @@ pub(super) struct Prepared {
     pub(super) profile: Profile,
     /// Longest inference minibatch in the planned mode, with its margin.
     pub(super) cost: Nanos,
+    /// The same on this machine, without the margin.
+    pub(super) host_cost: Nanos,
     /// Longest training piece wanted on this machine.
     pub(super) wanted: Nanos,
     /// What is allowed for this machine's other work; see [`Allowance`].
@@ -178,8 +180,9 @@ pub(super) struct Allowance {
 }
 
 impl Allowance {
-    /// Twice the worst of 300 wake-ups on this machine, between 5 and 8 ms: a shared machine stands still for a few
-    /// milliseconds now and then, rarely enough that no measurement of a second sees it.
+    /// Twice the worst of 300 wake-ups on this machine, between 8 and 12 ms: a shared machine stands still for some
+    /// milliseconds now and then, rarely enough that no measurement of a second sees it. What is longer is told apart by
+    /// [`super::stalls`].
     fn measure() -> Allowance {
         let wake_ups = || {
             // As the dispatcher will be, where the machine allows it.
@@ -193,7 +196,9 @@ impl Allowance {
         };
         // A thread that could not be made says the same as one that was very late.
         let worst = std::thread::spawn(wake_ups).join().unwrap_or(Nanos::MAX);
-        let each = worst.times(2).clamp(Nanos::from_millis(5), Nanos::from_millis(8));
+        let each = worst
+            .times(2)
+            .clamp(Nanos::from_millis(8), Nanos::from_millis(12));
         Allowance {
             jitter: each,
             late: each,
@@ -242,6 +247,10 @@ impl Prepared {
             thousandths(longest, step),
             allowance,
         )?;
+        let host_cost = host
+            .iter()
+            .find(|time| time.kind == Kind::Inference && time.minibatch == plan.minibatch)
+            .map_or(plan.demand, |time| time.time);
         let cost = table
             .at(&plan.mode, SEE, Kind::Inference, plan.minibatch)
             .map_or(plan.demand, |entry| with_margin(entry.time.value));
@@ -263,6 +272,7 @@ impl Prepared {
             plan,
             profile,
             cost,
+            host_cost,
             wanted,
             allowance,
         })

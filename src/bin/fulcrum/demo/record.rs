@@ -37,6 +37,7 @@ pub(crate) struct Summary {
     pub(crate) training: Training,
     pub(crate) accuracy: Accuracy,
     pub(crate) power: Power,
+    pub(crate) host: Host,
     pub(crate) policy: String,
 }
 
@@ -67,8 +68,22 @@ pub(crate) struct Stream {
     pub(crate) max_ms: f64,
     /// The bound printed before the run; null where none can be promised.
     pub(crate) bound_ms: Option<f64>,
+    /// Frames answered after the limit, without those that `stalled` counts.
     pub(crate) misses: u64,
+    /// Frames answered after the bound, without those that `stalled` counts.
     pub(crate) bound_violations: u64,
+    /// Frames that were late for one reason only: this machine stood still meanwhile, by as much as they were late.
+    pub(crate) stalled: u64,
+}
+
+/// What this machine did to the run, which no robot's board does.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Host {
+    /// Whether stalls could be seen; that takes the right to a real-time priority.
+    pub(crate) watched: bool,
+    /// Times that the dispatcher's processor was away for a millisecond or longer.
+    pub(crate) stalls: usize,
+    pub(crate) longest_stall_ms: f64,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -102,7 +117,7 @@ pub(crate) struct Power {
 /// The summary as a table for a terminal; several runs stand side by side.
 pub(crate) fn table(runs: &[&Summary]) -> String {
     type Row = (&'static str, fn(&Summary) -> String);
-    let rows: [Row; 16] = [
+    let rows: [Row; 17] = [
         ("policy", |run| run.policy.clone()),
         ("requests", |run| run.stream(|it| it.requests.to_string())),
         ("latency p50", |run| {
@@ -123,6 +138,14 @@ pub(crate) fn table(runs: &[&Summary]) -> String {
         ("missed deadlines", |run| run.stream(|it| it.misses.to_string())),
         ("bound violations", |run| {
             run.stream(|it| it.bound_violations.to_string())
+        }),
+        ("late by a stall of this machine", |run| {
+            let longest = run.host.longest_stall_ms;
+            run.stream(|it| match (run.host.watched, it.stalled) {
+                (false, _) => "not watched".to_string(),
+                (true, 0) => "0".to_string(),
+                (true, count) => format!("{count} (of {longest:.0} ms)"),
+            })
         }),
         ("training minibatches", |run| run.training.minibatches.to_string()),
         ("training rate", |run| format!("{:.2} /s", run.training.rate_hz)),

@@ -4,12 +4,12 @@ use super::Arguments;
 use super::camera::{Camera, Light, PIXELS, Random, vary};
 use super::prepare::{DISPATCHER, LEARN, Models, Prepared, period};
 use super::record::Record;
+use super::stalls::Watchman;
 use super::watch::{Watch, token};
 use fulcrum::clock::{Clock, Monotonic};
 use fulcrum::power::Change;
 use fulcrum::profile::Kind;
 use fulcrum::runtime::control::Control;
-use fulcrum::runtime::realtime::set_fifo;
 use fulcrum::runtime::{Builder, Options, Realtime, Runtime, Submitter};
 use fulcrum::schedule::{Arrival, JobSpec, Policy, Request, StreamSpec, name};
 use fulcrum::twin::Paced;
@@ -91,17 +91,20 @@ fn play_in_mode(
         .iter()
         .map(|length| prepared.announced(*length))
         .collect();
+    let longest_piece = learn.piece_lengths().iter().copied().max().unwrap_or(Nanos::MAX);
     let allowance = prepared.allowance;
     let calm = prepared.twin.ratio(&prepared.plan.mode, Kind::Training) >= REALTIME_FROM;
+    let cpu = last_cpu();
     let options = Options {
         policy,
         switch: allowance.switch,
         late: allowance.late,
         // A policy that cannot keep the limit is shown all the same: that is what the comparison is for.
         start_unfit: true,
-        realtime: Realtime {
-            priority: calm.then_some(DISPATCHER),
-            ..Realtime::default()
+        realtime: if calm {
+            on(cpu, DISPATCHER)
+        } else {
+            Realtime::default()
         },
     };
     let period = period(arguments);
@@ -117,9 +120,10 @@ fn play_in_mode(
         cost: prepared.cost,
     };
     let mut builder = Builder::new(options);
-    let see = Paced::new(see, prepared.twin.clone());
+    // A frame's own work takes twice its upper quantile at most; see `Paced`.
+    let see = Paced::new(see, prepared.twin.clone(), prepared.host_cost.times(2));
     let (submitter, completions) = builder.stream(spec, Box::new(see))?;
-    let learn = Paced::new(learn, prepared.twin.clone());
+    let learn = Paced::new(learn, prepared.twin.clone(), longest_piece.times(2));
     builder.job(
         JobSpec {
             name: name(LEARN),
@@ -141,7 +145,9 @@ fn play_in_mode(
         to_training,
         submitter,
         turned_away: Arc::default(),
+        realtime: on(cpu, CAMERA),
     };
+    let watchman = if calm { Some(Watchman::start(cpu)?) } else { None };
     let mut watch = Watch::new(
         start,
         camera.light_changes,
@@ -157,7 +163,26 @@ fn play_in_mode(
     let _ = thread.join();
     runtime.stop();
     watch.drain();
-    Ok(watch.record(arguments, prepared, policy, &runtime))
+    let stalls = watchman.map(Watchman::stop);
+    Ok(watch.record(arguments, prepared, policy, &runtime, stalls.as_deref()))
+}
+
+/// Real-time on one processor, which the watchman watches.
+fn on(cpu: usize, priority: u8) -> Realtime {
+    Realtime {
+        priority: Some(priority),
+        cpu: Some(cpu),
+        lock_memory: false,
+    }
+}
+
+/// The last processor this program may run on; the first is where most interrupts go.
+fn last_cpu() -> usize {
+    let allowed = rustix::thread::sched_getaffinity(None).unwrap_or_default();
+    (0..rustix::thread::CpuSet::MAX_CPU)
+        .rev()
+        .find(|cpu| allowed.is_set(*cpu))
+        .unwrap_or(0)
 }
 
 /// Says what was promised before anything runs.
@@ -189,20 +214,21 @@ struct Sensor {
     submitter: Submitter,
     /// Frames that found the queue full.
     turned_away: Arc<AtomicU64>,
+    realtime: Realtime,
 }
 
 impl Sensor {
     fn run(mut self) -> std::io::Result<JoinHandle<()>> {
         std::thread::Builder::new().name("camera".into()).spawn(move || {
             // Refused without the right to it; frames then come a little later, which the jitter allows for.
-            let _ = set_fifo(CAMERA);
+            self.realtime.apply(|_| ());
             let mut pixels = [0.0; PIXELS];
             for frame in 0..self.frames {
                 let release = self.start + self.period.times(frame);
                 let light = if release < self.light_changes {
                     Light::Day
                 } else {
-                    Light::Backlit
+                    Light::Glare
                 };
                 // Drawn ahead, so that the frame is there at its moment.
                 let label = self.camera.frame(light, &mut pixels);

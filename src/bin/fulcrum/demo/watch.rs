@@ -4,6 +4,7 @@ use super::Arguments;
 use super::camera::SHAPES;
 use super::prepare::{Prepared, period};
 use super::record::{self, Record, Summary};
+use super::stalls::{self, Stall};
 use fulcrum::board::Board;
 use fulcrum::clock::{Clock, Monotonic};
 use fulcrum::runtime::control::{Control, Sample};
@@ -122,12 +123,12 @@ impl Watch {
             format!("{}{heat}", sample.power)
         });
         let light = if self.start + Nanos::from_secs(second) > self.light_changes {
-            "backlit"
+            "glare"
         } else {
             "day"
         };
         eprintln!(
-            "{second:4} s {light:7} p50 {:5.2} p99 {:5.2} max {:5.2} of bound {bound} ms, misses {}, training {steps:3}/s, loss \
+            "{second:4} s {light:5} p50 {:5.2} p99 {:5.2} max {:5.2} of bound {bound} ms, misses {}, training {steps:3}/s, loss \
              {loss}, accuracy {accuracy}, simulated board {board} in mode {}",
             ms(stream.latency.quantile(5_000)),
             ms(stream.latency.quantile(9_900)),
@@ -166,6 +167,7 @@ impl Watch {
         prepared: &Prepared,
         policy: Policy,
         runtime: &Runtime,
+        stalls: Option<&[Stall]>,
     ) -> Record {
         let end = self.start + Nanos::from_secs(arguments.seconds);
         // A fifth of the run, long enough that single frames do not decide.
@@ -178,6 +180,16 @@ impl Watch {
         let power = |of: fn(&Sample) -> fulcrum::units::Milliwatts| {
             last.map_or(0.0, |sample| of(sample).as_watts_f64())
         };
+        let limit = Nanos((arguments.latency_ms * 1e6) as u64);
+        // A stall delays a frame too if it fell into the piece that was running when the frame came.
+        let explained = |answer: &&Completion, allowed: Nanos| {
+            let (release, end) = (answer.request.release, answer.end);
+            let away = stalls::within(stalls.unwrap_or_default(), release - period(arguments), end);
+            (end - release) > allowed && (end - release) - away <= allowed
+        };
+        let explained = |allowed| self.answers.iter().filter(|it| explained(it, allowed)).count() as u64;
+        let bound = runtime.bound(0).unwrap_or(Nanos::MAX);
+        let (stalled_misses, stalled_violations) = (explained(limit), explained(bound));
         let stream = runtime.stream(0).map(|statistics| record::Stream {
             name: "camera".to_string(),
             rate_hz: arguments.rate_hz,
@@ -186,8 +198,12 @@ impl Watch {
             p99_ms: statistics.latency.quantile(9_900).as_millis_f64(),
             max_ms: statistics.latency.max().as_millis_f64(),
             bound_ms: runtime.bound(0).map(Nanos::as_millis_f64),
-            misses: statistics.misses.get(),
-            bound_violations: statistics.bound_violations.get(),
+            misses: statistics.misses.get().saturating_sub(stalled_misses),
+            bound_violations: statistics
+                .bound_violations
+                .get()
+                .saturating_sub(stalled_violations),
+            stalled: stalled_misses.max(stalled_violations),
         });
         let steps = runtime.job(0).map_or(0, |job| job.steps.get());
         let summary = Summary {
@@ -218,6 +234,11 @@ impl Watch {
                 limit_w: arguments.power_w,
                 mean_w: power(|sample| sample.mean),
                 max_w: power(|sample| sample.max),
+            },
+            host: record::Host {
+                watched: stalls.is_some(),
+                stalls: stalls.map_or(0, <[Stall]>::len),
+                longest_stall_ms: stalls::longest(stalls.unwrap_or_default()).as_millis_f64(),
             },
             policy: policy.to_string(),
         };
