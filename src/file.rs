@@ -24,7 +24,8 @@ pub fn replace<const N: usize>(
     });
     let outcome = outcome.and_then(|()| {
         all.iter().try_for_each(|(partial, path)| {
-            fs::rename(partial, path).map_err(|error| (path.to_path_buf(), error))
+            let renamed = fs::rename(partial, path).and_then(|()| sync_folder(path));
+            renamed.map_err(|error| (path.to_path_buf(), error))
         })
     });
     if outcome.is_err() {
@@ -34,6 +35,12 @@ pub fn replace<const N: usize>(
         }
     }
     outcome
+}
+
+/// A rename is on disk once its folder is.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all())
 }
 
 /// Beside its place, because a rename does not cross file systems; with the process in its name, because two programs may

@@ -6,7 +6,7 @@
     reason = "a test may fail by panicking"
 )]
 
-use fulcrum::board::{Board, BoardError, Knob};
+use fulcrum::board::{Board, BoardError, Setting};
 use fulcrum::power::{Change, Meter};
 use fulcrum::profile::Kind;
 use fulcrum::twin::{HostTime, Twin, TwinError};
@@ -47,30 +47,33 @@ fn the_board_says_that_it_is_simulated() {
 fn only_values_of_the_tables_are_taken() {
     let mut board = twin(1);
     let found = board.mode();
-    for (knob, value) in [
-        (Knob::Cores, 0),
-        (Knob::Cores, 13),
-        (Knob::Cpu, 1_000_000),
-        (Knob::Gpu, 0),
-        (Knob::Emc, 1),
+    for (setting, value, errno) in [
+        (Setting::Online(1), 2, 22),
+        (Setting::Online(0), 0, 19),
+        (Setting::Online(12), 1, 19),
+        (Setting::CpuCeiling(4), 1_000_000, 22),
+        (Setting::CpuCeiling(1), 1_113_600, 19),
+        (Setting::GpuCeiling, 0, 22),
+        (Setting::EmcCeiling, 1, 22),
     ] {
         assert_eq!(
-            board.write(knob, value),
-            Err(BoardError::Refused(knob, value, 22))
+            board.set(setting, value),
+            Err(BoardError::Refused(setting, value, errno))
         );
     }
     assert_eq!(board.mode(), found);
-    board.write(Knob::Gpu, 612_000).unwrap();
-    assert_eq!(board.read(Knob::Gpu), Ok(612_000));
+    board.set(Setting::GpuCeiling, 612_000).unwrap();
+    assert_eq!(board.get(Setting::GpuCeiling), Ok(Some(612_000)));
+    assert_eq!(board.get(Setting::GpuFloor), Ok(None));
 }
 
 #[test]
 fn a_clone_is_another_handle_to_the_same_board() {
     let mut one = twin(1);
     let other = one.clone();
-    one.write(Knob::Cores, 4).unwrap();
+    one.set(Setting::Online(11), 0).unwrap();
     other.record(Kind::Training, 1, Nanos(7));
-    assert_eq!((other.mode().cores, one.busy(Kind::Training)), (4, Nanos(7)));
+    assert_eq!((other.mode().cores, one.busy(Kind::Training)), (11, Nanos(7)));
 }
 
 #[test]
@@ -159,7 +162,7 @@ proptest! {
     ) {
         let twin = twin(seed);
         let mode = twin.space().at(index).unwrap();
-        Change::begin(&mut twin.clone()).unwrap().apply(mode).unwrap().keep();
+        Change::begin(&mut twin.clone()).unwrap().apply(mode).unwrap().keep().unwrap();
         let host = |kind| HostTime { workload: "net".into(), kind, minibatch: 1, time: Nanos(1_000) };
         let rows = twin.table(&Kind::ALL.map(host)).unwrap();
         let highest = rows.iter().filter(|row| row.mode() == mode).filter_map(|row| row.power()).max().unwrap();

@@ -53,7 +53,8 @@ fn slow_twin() -> Twin {
         .unwrap()
         .apply(mode)
         .unwrap()
-        .keep();
+        .keep()
+        .unwrap();
     twin
 }
 

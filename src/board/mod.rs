@@ -3,11 +3,29 @@
 pub mod knob;
 
 #[cfg(feature = "std")]
+mod attribute;
+#[cfg(feature = "std")]
+mod cpu;
+#[cfg(feature = "std")]
+mod emc;
+#[cfg(feature = "std")]
 pub mod error;
 #[cfg(feature = "std")]
 pub mod facts;
 #[cfg(feature = "std")]
+mod gpu;
+#[cfg(feature = "std")]
+pub mod identity;
+#[cfg(feature = "std")]
+pub mod machine;
+#[cfg(feature = "std")]
+pub mod module;
+#[cfg(feature = "std")]
 pub mod rail;
+#[cfg(feature = "std")]
+pub mod release;
+#[cfg(feature = "std")]
+pub mod setting;
 #[cfg(feature = "std")]
 pub mod sysfs;
 
@@ -16,9 +34,19 @@ pub use knob::Knob;
 #[cfg(feature = "std")]
 pub use error::BoardError;
 #[cfg(feature = "std")]
-pub use facts::{Facts, FactsError, RawFacts};
+pub use facts::{Cluster, Facts, FactsError, RawFacts};
+#[cfg(feature = "std")]
+pub use identity::Identity;
+#[cfg(feature = "std")]
+pub use machine::Machine;
+#[cfg(feature = "std")]
+pub use module::Module;
 #[cfg(feature = "std")]
 pub use rail::{Rail, RailName, RailReading, Rails};
+#[cfg(feature = "std")]
+pub use release::Release;
+#[cfg(feature = "std")]
+pub use setting::Setting;
 #[cfg(feature = "std")]
 pub use sysfs::{FileError, FileFault, Root};
 
@@ -31,12 +59,23 @@ pub trait Board {
     /// What the board is and offers; does not change while it is open.
     fn facts(&self) -> &Facts;
 
-    /// The present value of `knob`: cores online, or kilohertz.
-    fn read(&self, knob: Knob) -> Result<u32, BoardError>;
+    /// The settings that its knobs are made of; does not change while it is open. One may be absent at a time, as the
+    /// clock of a cluster whose cores are all offline.
+    fn settings(&self) -> &[Setting];
 
-    /// Sets `knob` to `value`: cores online, or kilohertz. A board may clamp, round or ignore a value and still
-    /// answer `Ok`; the change of a power mode reads back what it writes.
-    fn write(&mut self, knob: Knob, value: u32) -> Result<(), BoardError>;
+    /// The present value of `setting`; `None` while it is absent.
+    fn get(&self, setting: Setting) -> Result<Option<u32>, BoardError>;
+
+    /// Sets `setting` to `value`. A board may clamp, round or ignore a value and still answer `Ok`; the change of a power
+    /// mode reads back what it writes.
+    fn set(&mut self, setting: Setting, value: u32) -> Result<(), BoardError>;
+
+    /// The value that `setting` would come to if `value` were asked for: the highest of its table that is not above, or its
+    /// lowest. A ceiling is so never exceeded. What no table is known for stays as it is.
+    fn nearest(&self, setting: Setting, value: u32) -> u32;
+
+    /// Whether another party, such as the kernel's thermal governor, is known to hold clocks down now.
+    fn is_limited(&self) -> bool;
 
     /// The latest reading of each rail, in the order of [`Facts::rails`]; a rail that is off is left out.
     fn rails(&self) -> Result<Rails, BoardError>;

@@ -1,58 +1,32 @@
 //! A [`Change`] moves a board to another power mode as one transaction: begin, apply, keep; else it is restored.
 //!
 //! ```text
-//! Change::begin(&mut board)   reads the present mode; writes nothing
-//!     .apply(mode)            writes what differs, reads each write back; on any failure puts the old mode back
-//!     -> Applied              dropped (error path, panic): puts the old mode back
+//! Change::begin(&mut board)   reads the present settings; writes nothing
+//!     .apply(mode)            writes what differs, reads each write back; on any failure puts the old values back
+//!     -> Applied              dropped (error path, panic): puts the old values back
 //!         .keep()             the new mode stays
-//!         .restore()          puts the old mode back and says whether that worked
+//!         .restore()          puts the old values back and says whether that worked
 //! ```
 //!
-//! The order of writes: cores that come on, then clocks that fall, then clocks that rise, then cores that go off. A
-//! core's clock file exists only while it is on, and falling before rising keeps the draw in between below the
-//! greater of the two modes' as far as clocks go.
+//! With a [`Journal`] the old values are on disk before the first write, so that [`recover`](super::recover()) can put them
+//! back after a crash. The order of writes is [`Transaction`]'s.
 
-use super::PowerMode;
-use crate::board::{Board, BoardError, Knob};
+use super::goal::{Goal, goals, knobs_of};
+use super::journal::{Journal, JournalError, Record};
+use super::settle::Fault;
+use super::transaction::{StepError, Transaction};
+use super::{ModeSpace, PowerMode};
+use crate::board::{Board, BoardError, Knob, Setting};
 use core::cell::Cell;
 use core::fmt;
 
-/// What went wrong with one knob.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Fault {
-    /// The board answered with an error.
-    Board(BoardError),
-    /// The write was accepted, but the knob reads otherwise.
-    NotKept {
-        /// The knob.
-        knob: Knob,
-        /// What was written.
-        wanted: u32,
-        /// What was read back.
-        found: u32,
-    },
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Fault::Board(error) => error.fmt(f),
-            Fault::NotKept { knob, wanted, found } => write!(
-                f,
-                "knob {knob} took the write of {wanted} but reads {found}; another program or a limit holds it"
-            ),
-        }
-    }
-}
-
-/// The board is not in the mode it was found in.
+/// The board is not in what it was found in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unrestored {
     /// The mode it was found in and should be in.
     pub wanted: PowerMode,
-    /// How many knobs could not be put back.
-    pub knobs: u8,
+    /// How many settings could not be put back.
+    pub settings: u32,
     /// The first of their faults.
     pub first: Fault,
 }
@@ -61,8 +35,9 @@ impl fmt::Display for Unrestored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the board was not put back to {}: {} of its knobs failed, the first because {}; set that mode by hand",
-            self.wanted, self.knobs, self.first
+            "the board was not put back to {}: {} of its settings failed, the first because {}; it is tried again by `fulcrum \
+             mode restore` and at the next start, where a journal is kept",
+            self.wanted, self.settings, self.first
         )
     }
 }
@@ -70,78 +45,111 @@ impl fmt::Display for Unrestored {
 impl core::error::Error for Unrestored {}
 
 /// Why a mode was not applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum ChangeError {
-    /// The present mode could not be read; nothing was written.
+    /// The present settings could not be read; nothing was written.
     Unread(BoardError),
     /// The board does not offer this value; nothing was written.
     NotOffered(Knob, u32),
+    /// The journal could not be written. The board is in its old mode, unless `unrestored` says otherwise.
+    Journal {
+        /// Why.
+        error: JournalError,
+        /// Set if putting the old values back failed too.
+        unrestored: Option<Unrestored>,
+    },
     /// A write failed. The board is in its old mode, unless `unrestored` says otherwise.
     Failed {
         /// What failed.
         fault: Fault,
-        /// Set if putting the old mode back failed too.
+        /// Set if putting the old values back failed too.
         unrestored: Option<Unrestored>,
     },
 }
 
 impl fmt::Display for ChangeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ChangeError::Unread(error) => write!(f, "the power mode was not changed: {error}"),
+        f.write_str("the power mode was not changed")?;
+        let (cause, unrestored): (&dyn fmt::Display, _) = match self {
+            ChangeError::Unread(error) => return write!(f, ": {error}"),
             ChangeError::NotOffered(knob, value) => {
-                write!(
+                return write!(
                     f,
-                    "the power mode was not changed: the board does not offer {knob}={value}; choose from its table"
-                )
+                    ": the board does not offer {knob}={value}; choose from its table"
+                );
             }
-            ChangeError::Failed {
-                fault,
-                unrestored: None,
-            } => {
-                write!(
-                    f,
-                    "the power mode was not changed and the old one is back: {fault}"
-                )
-            }
-            ChangeError::Failed {
-                fault,
-                unrestored: Some(unrestored),
-            } => {
-                write!(f, "the power mode was not changed: {fault}; and {unrestored}")
-            }
+            ChangeError::Journal { error, unrestored } => (error, unrestored),
+            ChangeError::Failed { fault, unrestored } => (fault, unrestored),
+        };
+        match unrestored {
+            None => write!(f, " and the old one is back: {cause}"),
+            Some(unrestored) => write!(f, ": {cause}; and {unrestored}"),
         }
     }
 }
 
 impl core::error::Error for ChangeError {}
 
-/// The power mode a board is in now.
-pub fn present_mode<B: Board + ?Sized>(board: &B) -> Result<PowerMode, BoardError> {
-    let mut mode = PowerMode::default();
-    for knob in Knob::ALL {
-        mode.set(knob, board.read(knob)?);
+impl PowerMode {
+    /// The power mode that `board` is in now: cores online, and of several CPU clusters the highest ceiling.
+    pub fn present<B: Board + ?Sized>(board: &B) -> Result<PowerMode, BoardError> {
+        let mut found = Vec::new();
+        for setting in board.settings() {
+            if let Some(value) = board.get(*setting)? {
+                found.push((*setting, value));
+            }
+        }
+        Ok(mode_of(board, &found))
     }
-    Ok(mode)
 }
 
-/// A change that has been begun: the old mode is known and nothing is written.
+/// The mode that these values of `board`'s settings are.
+fn mode_of<B: Board + ?Sized>(board: &B, values: &[(Setting, u32)]) -> PowerMode {
+    // What the board lacks has its one value.
+    let mut mode = ModeSpace::of(board.facts()).bare();
+    let online = |(setting, value): &(Setting, u32)| matches!(setting, Setting::Online(_)) && *value > 0;
+    if values.iter().any(|(setting, _)| setting.knob() == Knob::Cores) {
+        mode.set(
+            Knob::Cores,
+            1 + values.iter().filter(|it| online(it)).count() as u32,
+        );
+    }
+    for (setting, value) in values {
+        if let Setting::CpuCeiling(_) | Setting::GpuCeiling | Setting::EmcCeiling = setting {
+            let knob = setting.knob();
+            mode.set(knob, board.nearest(*setting, *value).max(mode.get(knob)));
+        }
+    }
+    mode
+}
+
+/// A change that has begun: the old values are known and nothing is written.
 pub struct Change<'b, B: Board + ?Sized> {
     board: &'b mut B,
     before: PowerMode,
+    transaction: Transaction,
     report: Option<&'b Cell<Option<Unrestored>>>,
 }
 
 impl<'b, B: Board + ?Sized> Change<'b, B> {
-    /// Reads the mode the board is in. Fails with [`ChangeError::Unread`].
+    /// Reads what the board is in. Fails with [`ChangeError::Unread`].
     pub fn begin(board: &'b mut B) -> Result<Change<'b, B>, ChangeError> {
-        let before = present_mode(board).map_err(ChangeError::Unread)?;
+        let transaction = Transaction::begin(board).map_err(ChangeError::Unread)?;
+        let before = PowerMode::present(board).map_err(ChangeError::Unread)?;
         Ok(Change {
             board,
             before,
+            transaction,
             report: None,
         })
+    }
+
+    /// Keeps `journal`, so that a crash does not leave the board between two modes. `held` is what [`super::recover()`] found
+    /// to be held by an earlier change: a later restore goes back to before that one.
+    pub fn journaled(mut self, journal: Journal, held: Option<Record>) -> Change<'b, B> {
+        self.transaction.journaled(journal, held);
+        self
     }
 
     /// Where a restore that fails while an [`Applied`] is dropped leaves its error: a drop cannot return it.
@@ -155,25 +163,46 @@ impl<'b, B: Board + ?Sized> Change<'b, B> {
         self.before
     }
 
-    /// Moves the board to `mode`. After an error the old mode is back, or the error says that it is not.
+    /// Moves every knob of the board to its value in `mode`. After an error the old values are back, or the error says that
+    /// they are not.
     pub fn apply(self, mode: PowerMode) -> Result<Applied<'b, B>, ChangeError> {
-        for knob in Knob::ALL {
-            let value = mode.get(knob);
-            // What the board is in already need not be on offer: another program may have put it there.
-            if value != self.before.get(knob) && !self.board.facts().offers(knob, value) {
-                return Err(ChangeError::NotOffered(knob, value));
-            }
+        // What the board is in already need not be on offer: another program may have put it there.
+        let before = self.before;
+        let mut knobs = knobs_of(&mode);
+        knobs.retain(|(knob, value)| *value != before.get(*knob));
+        self.apply_knobs(&knobs)
+    }
+
+    /// As [`Change::apply`], for these knobs alone.
+    pub fn apply_knobs(self, knobs: &[(Knob, u32)]) -> Result<Applied<'b, B>, ChangeError> {
+        let facts = self.board.facts();
+        if let Some((knob, value)) = knobs.iter().find(|(knob, value)| !facts.offers(*knob, *value)) {
+            return Err(ChangeError::NotOffered(*knob, *value));
         }
+        let goals = goals(self.board, knobs);
+        self.apply_goals(&goals)
+    }
+
+    /// As [`Change::apply`], for single settings, as a preset of the board names them.
+    pub fn apply_goals(self, goals: &[Goal]) -> Result<Applied<'b, B>, ChangeError> {
         // Made before the first write, so that a panic inside the board restores as well.
         let mut applied = Applied {
             change: self,
-            mode,
+            limited: Vec::new(),
             armed: true,
         };
-        match applied.write_all() {
-            Ok(()) => Ok(applied),
-            Err(fault) => Err(ChangeError::Failed {
+        let change = &mut applied.change;
+        match change.transaction.apply(change.board, goals) {
+            Ok(limited) => {
+                applied.limited = limited;
+                Ok(applied)
+            }
+            Err(StepError::Setting(fault)) => Err(ChangeError::Failed {
                 fault,
+                unrestored: applied.restore().err(),
+            }),
+            Err(StepError::Journal(error)) => Err(ChangeError::Journal {
+                error,
                 unrestored: applied.restore().err(),
             }),
         }
@@ -184,22 +213,23 @@ impl<'b, B: Board + ?Sized> Change<'b, B> {
 #[must_use = "dropping this puts the old mode back"]
 pub struct Applied<'b, B: Board + ?Sized> {
     change: Change<'b, B>,
-    mode: PowerMode,
+    limited: Vec<Fault>,
     armed: bool,
+}
+
+impl<B: Board + ?Sized> fmt::Debug for Change<'_, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Change(from {})", self.before)
+    }
 }
 
 impl<B: Board + ?Sized> fmt::Debug for Applied<'_, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Applied({} -> {})", self.change.before, self.mode)
+        write!(f, "Applied(from {}, {:?})", self.change.before, self.asked())
     }
 }
 
 impl<B: Board + ?Sized> Applied<'_, B> {
-    /// The mode in force.
-    pub fn mode(&self) -> PowerMode {
-        self.mode
-    }
-
     /// The mode the board was found in.
     pub fn before(&self) -> PowerMode {
         self.change.before
@@ -210,40 +240,50 @@ impl<B: Board + ?Sized> Applied<'_, B> {
         self.change.board
     }
 
-    /// Lets the new mode stay.
-    pub fn keep(mut self) {
-        self.armed = false;
+    /// What was asked of each setting; for [`super::Drift`].
+    pub fn asked(&self) -> &[(Setting, u32)] {
+        self.change.transaction.asked()
     }
 
-    /// Puts the old mode back.
+    /// The settings that another party holds below (or a floor above) what was asked for: each a [`Fault::Limited`].
+    pub fn limited(&self) -> &[Fault] {
+        &self.limited
+    }
+
+    /// Lets the new mode stay. With a journal the old values stay on disk until somebody restores; if that fails the old
+    /// mode is put back.
+    pub fn keep(mut self) -> Result<(), ChangeError> {
+        let change = &mut self.change;
+        match change.transaction.keep(change.board) {
+            Ok(()) => {
+                self.armed = false;
+                Ok(())
+            }
+            Err(error) => Err(ChangeError::Journal {
+                error,
+                unrestored: self.restore().err(),
+            }),
+        }
+    }
+
+    /// Puts the old values back. What fails stays in the journal, if one is kept.
     pub fn restore(mut self) -> Result<(), Unrestored> {
         self.armed = false;
         self.put_back()
     }
 
-    fn write_all(&mut self) -> Result<(), Fault> {
-        for knob in order(&self.change.before, &self.mode) {
-            settle(self.change.board, knob, self.mode.get(knob))?;
-        }
-        Ok(())
-    }
-
-    /// One knob that cannot be put back does not keep the others from it.
     fn put_back(&mut self) -> Result<(), Unrestored> {
-        let wanted = self.change.before;
-        let mut failed: Option<Unrestored> = None;
-        for knob in order(&self.mode, &wanted) {
-            if let Err(fault) = settle(self.change.board, knob, wanted.get(knob)) {
-                failed
-                    .get_or_insert(Unrestored {
-                        wanted,
-                        knobs: 0,
-                        first: fault,
-                    })
-                    .knobs += 1;
-            }
-        }
-        failed.map_or(Ok(()), Err)
+        let change = &mut self.change;
+        let wanted = change.before;
+        let put_back = change.transaction.put_back(change.board);
+        put_back.map_err(|(settings, first)| Unrestored {
+            wanted,
+            settings,
+            first,
+        })?;
+        // A journal that cannot be removed puts the same values back once more.
+        let _ = change.transaction.forget(change.board);
+        Ok(())
     }
 }
 
@@ -255,54 +295,5 @@ impl<B: Board + ?Sized> Drop for Applied<'_, B> {
         {
             report.set(Some(unrestored));
         }
-    }
-}
-
-/// The order in which the knobs are written on the way from one mode to another; see the module.
-fn order(from: &PowerMode, to: &PowerMode) -> [Knob; 4] {
-    let mut knobs = Knob::ALL;
-    knobs.sort_by_key(|knob| match (*knob, to.get(*knob) < from.get(*knob)) {
-        (Knob::Cores, false) => 0,
-        (_, true) if *knob != Knob::Cores => 1,
-        (Knob::Cores, true) => 3,
-        _ => 2,
-    });
-    knobs
-}
-
-/// Brings one knob to `wanted`: writes it only if it reads otherwise, and reads the write back.
-fn settle<B: Board + ?Sized>(board: &mut B, knob: Knob, wanted: u32) -> Result<(), Fault> {
-    // A knob that cannot be read may still be written; the read-back decides.
-    if board.read(knob) == Ok(wanted) {
-        return Ok(());
-    }
-    board.write(knob, wanted).map_err(Fault::Board)?;
-    match board.read(knob).map_err(Fault::Board)? {
-        found if found == wanted => Ok(()),
-        found => Err(Fault::NotKept { knob, wanted, found }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::units::Kilohertz;
-
-    #[test]
-    fn cores_come_on_first_and_go_off_last_and_clocks_fall_before_they_rise() {
-        let low = PowerMode {
-            cores: 2,
-            cpu: Kilohertz(1),
-            gpu: Kilohertz(9),
-            emc: Kilohertz(1),
-        };
-        let high = PowerMode {
-            cores: 8,
-            cpu: Kilohertz(5),
-            gpu: Kilohertz(3),
-            emc: Kilohertz(5),
-        };
-        assert_eq!(order(&low, &high), [Knob::Cores, Knob::Gpu, Knob::Cpu, Knob::Emc]);
-        assert_eq!(order(&high, &low), [Knob::Cpu, Knob::Emc, Knob::Gpu, Knob::Cores]);
     }
 }

@@ -1,73 +1,85 @@
 //! The [`ModeSpace`] is every power mode a board offers, each with a stable index.
 
 use super::PowerMode;
-use crate::board::Facts;
-use crate::units::Kilohertz;
+use crate::board::{Facts, Knob};
 
 /// Every combination of cores online and CPU, GPU and memory clock that a board's tables allow.
 ///
 /// Computed, not stored. The index counts the modes in their own order ([`PowerMode`]'s `Ord`: cores, CPU, GPU,
-/// memory, the last changing fastest), so it stays the same as long as the tables do.
+/// memory, the last changing fastest), so it stays the same as long as the tables do. A knob that the board lacks has one
+/// value: all cores, or a clock of 0.
 #[derive(Clone, Debug)]
 pub struct ModeSpace {
-    cores: u8,
-    cpu: Vec<Kilohertz>,
-    gpu: Vec<Kilohertz>,
-    emc: Vec<Kilohertz>,
+    /// In the order of [`Knob::ALL`]; none is empty.
+    axes: [Vec<u32>; 4],
 }
 
 impl ModeSpace {
     /// The space of this board.
     pub fn of(facts: &Facts) -> ModeSpace {
-        ModeSpace {
-            cores: facts.cores(),
-            cpu: facts.cpu().to_vec(),
-            gpu: facts.gpu().to_vec(),
-            emc: facts.emc().to_vec(),
-        }
+        let axes = Knob::ALL.map(|knob| {
+            let mut values = facts.values(knob);
+            if values.is_empty() {
+                values.push(if knob == Knob::Cores {
+                    u32::from(facts.cores())
+                } else {
+                    0
+                });
+            }
+            values
+        });
+        ModeSpace { axes }
     }
 
     /// Number of modes; at least 1.
     #[expect(clippy::len_without_is_empty, reason = "a board has at least one mode")]
     pub fn len(&self) -> usize {
-        usize::from(self.cores) * self.cpu.len() * self.gpu.len() * self.emc.len()
+        self.axes.iter().map(Vec::len).product()
     }
 
     /// The mode at `index`, or `None` past the end.
     pub fn at(&self, index: usize) -> Option<PowerMode> {
-        let (rest, emc) = (index / self.emc.len(), self.emc.get(index % self.emc.len())?);
-        let (rest, gpu) = (rest / self.gpu.len(), self.gpu.get(rest % self.gpu.len())?);
-        let (rest, cpu) = (rest / self.cpu.len(), self.cpu.get(rest % self.cpu.len())?);
-        let cores = u8::try_from(rest + 1).ok().filter(|cores| *cores <= self.cores)?;
-        Some(PowerMode {
-            cores,
-            cpu: *cpu,
-            gpu: *gpu,
-            emc: *emc,
-        })
+        let mut mode = PowerMode::default();
+        let mut rest = index;
+        for (knob, axis) in Knob::ALL.into_iter().zip(&self.axes).rev() {
+            mode.set(knob, *axis.get(rest % axis.len())?);
+            rest /= axis.len();
+        }
+        (rest == 0).then_some(mode)
     }
 
     /// The index of `mode`, or `None` if the board does not offer it.
     pub fn index_of(&self, mode: &PowerMode) -> Option<usize> {
-        if !(1..=self.cores).contains(&mode.cores) {
-            return None;
+        let mut index = 0;
+        for (knob, axis) in Knob::ALL.into_iter().zip(&self.axes) {
+            index = index * axis.len() + axis.binary_search(&mode.get(knob)).ok()?;
         }
-        let cpu = self.cpu.binary_search(&mode.cpu).ok()?;
-        let gpu = self.gpu.binary_search(&mode.gpu).ok()?;
-        let emc = self.emc.binary_search(&mode.emc).ok()?;
-        let above = usize::from(mode.cores - 1) * self.cpu.len() + cpu;
-        Some((above * self.gpu.len() + gpu) * self.emc.len() + emc)
+        Some(index)
     }
 
     /// The mode with every knob at its highest value; the last one.
     pub fn top(&self) -> PowerMode {
-        let last = |table: &[Kilohertz]| table.last().copied().unwrap_or_default();
-        PowerMode {
-            cores: self.cores,
-            cpu: last(&self.cpu),
-            gpu: last(&self.gpu),
-            emc: last(&self.emc),
+        let mut mode = PowerMode::default();
+        for (knob, axis) in Knob::ALL.into_iter().zip(&self.axes) {
+            mode.set(knob, axis.last().copied().unwrap_or_default());
         }
+        mode
+    }
+
+    /// The mode of a board whose knobs are all at the least: what a knob that is absent keeps.
+    pub(super) fn bare(&self) -> PowerMode {
+        let mut mode = PowerMode::default();
+        for (knob, axis) in Knob::ALL.into_iter().zip(&self.axes) {
+            mode.set(
+                knob,
+                if axis.len() == 1 {
+                    axis.first().copied().unwrap_or_default()
+                } else {
+                    0
+                },
+            );
+        }
+        mode
     }
 
     /// Every mode, in the order of the index.

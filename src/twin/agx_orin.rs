@@ -6,7 +6,7 @@
 
 use super::physics::{Heat, Physics, PowerLaw, Shape};
 use super::thermal::Thermal;
-use crate::board::{Rail, RawFacts};
+use crate::board::{Cluster, Rail, RawFacts};
 use crate::units::{Kilohertz, Nanos};
 
 /// The name it is opened by.
@@ -37,8 +37,14 @@ pub(super) fn board() -> (RawFacts, Physics) {
         name: "Jetson AGX Orin".to_owned(),
         soc: "tegra234".to_owned(),
         simulated: true,
-        clusters: vec![4, 4, 4],
-        cpu,
+        cores: 12,
+        hotplug: true,
+        clusters: [0, 4, 8]
+            .map(|first| Cluster {
+                cores: (first..first + 4).collect(),
+                clocks: cpu.clone(),
+            })
+            .to_vec(),
         gpu,
         emc: [204_000, 665_600, 2_133_000, 3_199_000].map(Kilohertz).to_vec(),
         rails: RAILS.into_iter().filter_map(rail).collect(),

@@ -15,7 +15,7 @@ mod sensors;
 pub mod table;
 mod thermal;
 
-use crate::board::{Board, BoardError, Facts, FactsError, Knob, Rails, RawFacts};
+use crate::board::{Board, BoardError, Facts, FactsError, Rails, RawFacts, Setting};
 use crate::clock::{Clock, Monotonic};
 use crate::power::{ModeSpace, PowerMode};
 use crate::profile::Kind;
@@ -78,10 +78,9 @@ struct Shared {
     physics: Physics,
     /// Whether time is [`Monotonic`]; else only [`Twin::advance_to`] moves it.
     live: bool,
-    cores: AtomicU32,
-    cpu: AtomicU32,
-    gpu: AtomicU32,
-    emc: AtomicU32,
+    /// What can be set, rising, and its present value.
+    settings: Vec<Setting>,
+    values: Vec<AtomicU32>,
     inference: Held,
     training: Held,
     sensors: Sensors,
@@ -113,16 +112,27 @@ impl Twin {
         let facts = Facts::check(raw).map_err(TwinError::Facts)?;
         let space = ModeSpace::of(&facts);
         let top = space.top();
+        let cores = (1..facts.cores()).map(Setting::Online);
+        let clusters = facts.clusters().iter().map(|it| Setting::CpuCeiling(it.first()));
+        let settings: Vec<Setting> = cores
+            .chain(clusters)
+            .chain([Setting::GpuCeiling, Setting::EmcCeiling])
+            .collect();
         let sensors = Sensors::new(seed, now, facts.refresh(), &physics, &top);
         Ok(Twin(Arc::new(Shared {
             facts,
             space,
             physics,
             live,
-            cores: AtomicU32::new(top.get(Knob::Cores)),
-            cpu: AtomicU32::new(top.get(Knob::Cpu)),
-            gpu: AtomicU32::new(top.get(Knob::Gpu)),
-            emc: AtomicU32::new(top.get(Knob::Emc)),
+            values: settings
+                .iter()
+                .map(|setting| match setting {
+                    Setting::Online(_) => 1,
+                    setting => top.get(setting.knob()),
+                })
+                .map(AtomicU32::new)
+                .collect(),
+            settings,
             inference: Held::default(),
             training: Held::default(),
             sensors,
@@ -141,9 +151,17 @@ impl Twin {
 
     /// The mode it is in. During a change the knobs move one by one, as on a real board.
     pub fn mode(&self) -> PowerMode {
-        let mut mode = PowerMode::default();
-        for knob in Knob::ALL {
-            mode.set(knob, self.knob(knob).load(Ordering::Relaxed));
+        let mut mode = PowerMode {
+            cores: 1,
+            ..PowerMode::default()
+        };
+        for (setting, value) in self.0.settings.iter().zip(&self.0.values) {
+            let value = value.load(Ordering::Relaxed);
+            match setting {
+                Setting::Online(_) => mode.cores += u8::from(value > 0),
+                // Of the clusters the fastest counts.
+                setting => mode.set(setting.knob(), value.max(mode.get(setting.knob()))),
+            }
         }
         mode
     }
@@ -210,13 +228,9 @@ impl Twin {
         }
     }
 
-    fn knob(&self, knob: Knob) -> &AtomicU32 {
-        match knob {
-            Knob::Cores => &self.0.cores,
-            Knob::Cpu => &self.0.cpu,
-            Knob::Gpu => &self.0.gpu,
-            Knob::Emc => &self.0.emc,
-        }
+    fn value(&self, setting: Setting) -> Option<&AtomicU32> {
+        let place = self.0.settings.binary_search(&setting).ok()?;
+        self.0.values.get(place)
     }
 }
 
@@ -225,19 +239,41 @@ impl Board for Twin {
         &self.0.facts
     }
 
-    fn read(&self, knob: Knob) -> Result<u32, BoardError> {
-        Ok(self.knob(knob).load(Ordering::Relaxed))
+    fn settings(&self) -> &[Setting] {
+        &self.0.settings
+    }
+
+    fn get(&self, setting: Setting) -> Result<Option<u32>, BoardError> {
+        Ok(self.value(setting).map(|value| value.load(Ordering::Relaxed)))
     }
 
     /// Takes values of the tables and refuses every other with `EINVAL`.
-    fn write(&mut self, knob: Knob, value: u32) -> Result<(), BoardError> {
-        if !self.0.facts.offers(knob, value) {
-            return Err(BoardError::Refused(knob, value, BoardError::INVALID));
+    fn set(&mut self, setting: Setting, value: u32) -> Result<(), BoardError> {
+        let Some(place) = self.value(setting) else {
+            return Err(BoardError::Refused(setting, value, BoardError::ABSENT));
+        };
+        let offered = match setting {
+            Setting::Online(_) => value <= 1,
+            setting => self.0.facts.offers(setting.knob(), value),
+        };
+        if !offered {
+            return Err(BoardError::Refused(setting, value, BoardError::INVALID));
         }
         // What ran until now ran in the old mode.
         self.catch_up();
-        self.knob(knob).store(value, Ordering::Relaxed);
+        place.store(value, Ordering::Relaxed);
         Ok(())
+    }
+
+    fn nearest(&self, setting: Setting, value: u32) -> u32 {
+        match setting {
+            Setting::Online(_) => value,
+            setting => self.0.facts.nearest(setting.knob(), value),
+        }
+    }
+
+    fn is_limited(&self) -> bool {
+        false
     }
 
     fn rails(&self) -> Result<Rails, BoardError> {

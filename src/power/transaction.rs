@@ -1,0 +1,374 @@
+//! A [`Transaction`] is what a change of mode knows: what the board was found in, what was asked for, and the journal.
+//!
+//! It holds no board, so that it can be kept beside one; [`super::Change`] and [`super::Applied`] are its safe front. The
+//! order of writes:
+//!
+//! 1. cores that come on, since a cluster's clock files exist only while one of its cores is on; what appears is noted first;
+//! 2. clocks that fall, the floor before the ceiling, since a floor above its ceiling is refused by old kernels (4.9) and
+//!    silently clamped by new ones;
+//! 3. clocks that rise, the ceiling before the floor. Falling before rising keeps the draw in between below the greater of
+//!    the two modes', as far as clocks go;
+//! 4. cores that go off.
+//!
+//! The GPU is kept powered while its clocks are written, and then left as it was found. Only what differs is written.
+
+use super::goal::{Goal, Want};
+use super::journal::{Entry, Journal, JournalError, Record, State};
+use super::settle::{Fault, settle};
+use crate::board::{Board, BoardError, Setting};
+use core::convert::Infallible;
+
+/// What a change of mode knows.
+#[derive(Debug)]
+pub struct Transaction {
+    /// What each setting was found at when the change began; those that appeared later are noted then.
+    found: Vec<(Setting, u32)>,
+    /// What each setting that was asked for should be at.
+    asked: Vec<(Setting, u32)>,
+    /// Entries of an earlier change that is held: what they found counts, not what this change finds.
+    held: Vec<Entry>,
+    journal: Option<Journal>,
+    /// Whether the first setting may be written: the journal, if one is kept, has an open record of this change.
+    noted: bool,
+}
+
+/// Why a step of the change failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StepError {
+    /// A setting failed.
+    Setting(Fault),
+    /// The journal failed; the write that it was for was not made.
+    Journal(JournalError),
+}
+
+impl From<Fault> for StepError {
+    fn from(fault: Fault) -> StepError {
+        StepError::Setting(fault)
+    }
+}
+
+impl From<JournalError> for StepError {
+    fn from(error: JournalError) -> StepError {
+        StepError::Journal(error)
+    }
+}
+
+impl Transaction {
+    /// Reads what `board` is in. Writes nothing.
+    pub fn begin<B: Board + ?Sized>(board: &B) -> Result<Transaction, BoardError> {
+        let mut found = Vec::new();
+        for setting in board.settings() {
+            if let Some(value) = board.get(*setting)? {
+                found.push((*setting, value));
+            }
+        }
+        Ok(Transaction {
+            found,
+            asked: Vec::new(),
+            held: Vec::new(),
+            journal: None,
+            noted: false,
+        })
+    }
+
+    /// Keeps `journal` from now on. `held` is the record of an earlier change that is still held, if there is one.
+    pub fn journaled(&mut self, journal: Journal, held: Option<Record>) {
+        self.journal = Some(journal);
+        self.held = held.map_or(Vec::new(), |record| record.entries);
+    }
+
+    /// What `setting` was found at.
+    pub fn found(&self, setting: Setting) -> Option<u32> {
+        value(&self.found, setting)
+    }
+
+    /// What each setting that was asked for should be at.
+    pub fn asked(&self) -> &[(Setting, u32)] {
+        &self.asked
+    }
+
+    /// Brings `board` to `goals`; returns what another party limits. After an error some of it may be written.
+    pub fn apply<B: Board + ?Sized>(
+        &mut self,
+        board: &mut B,
+        goals: &[Goal],
+    ) -> Result<Vec<Fault>, StepError> {
+        let mut limited = Vec::new();
+        let mut put =
+            |it: &mut Transaction, board: &mut B, setting: Setting, to: u32| -> Result<(), StepError> {
+                if board.get(setting) == Ok(Some(to)) {
+                    return Ok(());
+                }
+                it.note(board, goals)?;
+                match settle(board, setting, to) {
+                    Err(fault @ Fault::Limited { .. }) => limited.push(fault),
+                    other => {
+                        other?;
+                    }
+                }
+                Ok(())
+            };
+        self.asked = domains(board, goals, &self.found)
+            .iter()
+            .flat_map(Domain::both)
+            .map(|end| (end.setting, end.to))
+            .chain(cores(goals))
+            .collect();
+        for (core, _) in cores(goals).filter(|(_, on)| *on == 1) {
+            put(self, board, core, 1)?;
+        }
+        self.look_again(board, goals)?;
+        let domains = domains(board, goals, &self.found);
+        // A cluster that came on has a table of its own.
+        for end in domains.iter().flat_map(Domain::both) {
+            remember(&mut self.asked, end.setting, end.to);
+        }
+        let hold = self.found(Setting::GpuHold);
+        clocks(&domains, hold, |setting, to| put(self, board, setting, to))?;
+        for (core, _) in cores(goals).filter(|(_, on)| *on == 0) {
+            put(self, board, core, 0)?;
+        }
+        Ok(limited)
+    }
+
+    /// Puts back what was found, in the same order. One setting that fails does not keep the others from it; returns how
+    /// many failed, and the first of their faults.
+    pub fn put_back<B: Board + ?Sized>(&self, board: &mut B) -> Result<(), (u32, Fault)> {
+        // Where nothing was written, what others wrote meanwhile is theirs.
+        if self.noted {
+            put_back(board, &self.found)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// After a successful restore: the journal goes, or says again what an earlier change holds.
+    pub fn forget<B: Board + ?Sized>(&mut self, board: &B) -> Result<(), JournalError> {
+        self.asked.clear();
+        match &self.journal {
+            Some(journal) if self.noted && self.held.is_empty() => journal.remove(),
+            Some(journal) if self.noted => journal.write(board.facts().name(), State::Held, &self.held),
+            _ => Ok(()),
+        }
+    }
+
+    /// Lets the change stay: the journal keeps what was found for whoever restores.
+    pub fn keep<B: Board + ?Sized>(&mut self, board: &B) -> Result<(), JournalError> {
+        match &self.journal {
+            Some(journal) if self.noted => journal.write(board.facts().name(), State::Held, &self.entries()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the journal before the first setting is written.
+    fn note<B: Board + ?Sized>(&mut self, board: &B, goals: &[Goal]) -> Result<(), JournalError> {
+        if !self.noted {
+            // Of a knob that is not asked for nothing is written, so nothing is put back either.
+            self.found
+                .retain(|(setting, _)| goals.iter().any(|goal| goal.setting.knob() == setting.knob()));
+            self.write_journal(board)?;
+            self.noted = true;
+        }
+        Ok(())
+    }
+
+    /// Notes the settings that appeared with the cores that came on, before any of them is written.
+    fn look_again<B: Board + ?Sized>(&mut self, board: &B, goals: &[Goal]) -> Result<(), StepError> {
+        let known = self.found.len();
+        for goal in goals {
+            if self.found(goal.setting).is_none()
+                && let Some(value) = board.get(goal.setting).map_err(Fault::Board)?
+            {
+                self.found.push((goal.setting, value));
+            }
+        }
+        if self.noted && self.found.len() > known {
+            self.write_journal(board)?;
+        }
+        Ok(())
+    }
+
+    fn write_journal<B: Board + ?Sized>(&self, board: &B) -> Result<(), JournalError> {
+        match &self.journal {
+            Some(journal) => journal.write(board.facts().name(), State::Open, &self.entries()),
+            None => Ok(()),
+        }
+    }
+
+    fn entries(&self) -> Vec<Entry> {
+        let of_this = self.found.iter().map(|(setting, found)| Entry {
+            setting: *setting,
+            found: self.held_value(*setting).unwrap_or(*found),
+            asked: value(&self.asked, *setting).unwrap_or(*found),
+        });
+        let others = self
+            .held
+            .iter()
+            .filter(|entry| self.found(entry.setting).is_none());
+        of_this.chain(others.copied()).collect()
+    }
+
+    fn held_value(&self, setting: Setting) -> Option<u32> {
+        let entry = self.held.iter().find(|entry| entry.setting == setting);
+        entry.map(|entry| entry.found)
+    }
+}
+
+/// Puts `found` back on `board`; see [`Transaction::put_back`].
+pub(super) fn put_back<B: Board + ?Sized>(
+    board: &mut B,
+    found: &[(Setting, u32)],
+) -> Result<(), (u32, Fault)> {
+    let mut failed: Option<(u32, Fault)> = None;
+    let mut put = |board: &mut B, setting: Setting, to: u32| -> Result<(), Infallible> {
+        if let Err(fault) = settle(board, setting, to) {
+            failed = Some(failed.map_or((1, fault), |(count, first)| (count + 1, first)));
+        }
+        Ok(())
+    };
+    let goals: Vec<Goal> = found
+        .iter()
+        .map(|(setting, value)| Goal {
+            setting: *setting,
+            want: Want::AsFound(*value),
+        })
+        .collect();
+    for (core, _) in cores(&goals).filter(|(_, on)| *on == 1) {
+        let Ok(()) = put(board, core, 1);
+    }
+    let hold = value(found, Setting::GpuHold);
+    let Ok(()) = clocks(&domains(board, &goals, found), hold, |setting, to| {
+        put(board, setting, to)
+    });
+    // A change that was cut off may have left it on without a clock that differs.
+    if let Some(to) = hold {
+        let Ok(()) = put(board, Setting::GpuHold, to);
+    }
+    for (core, _) in cores(&goals).filter(|(_, on)| *on == 0) {
+        let Ok(()) = put(board, core, 0);
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+fn value(values: &[(Setting, u32)], setting: Setting) -> Option<u32> {
+    let known = values.iter().find(|(known, _)| *known == setting);
+    known.map(|(_, value)| *value)
+}
+
+fn remember(values: &mut Vec<(Setting, u32)>, setting: Setting, to: u32) {
+    match values.iter_mut().find(|(known, _)| *known == setting) {
+        Some((_, value)) => *value = to,
+        None => values.push((setting, to)),
+    }
+}
+
+/// The cores among `goals`, with whether they should be online.
+fn cores(goals: &[Goal]) -> impl Iterator<Item = (Setting, u32)> {
+    goals.iter().filter_map(|goal| match (goal.setting, goal.want) {
+        (Setting::Online(_), Want::Exactly(on) | Want::AsFound(on)) => Some((goal.setting, on)),
+        _ => None,
+    })
+}
+
+/// One end of a clock's range, and where it goes.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    setting: Setting,
+    now: u32,
+    to: u32,
+}
+
+/// A clock's range, and where it goes.
+#[derive(Clone, Copy, Debug)]
+struct Domain {
+    floor: Option<End>,
+    ceiling: End,
+    falls: bool,
+}
+
+impl Domain {
+    fn both(&self) -> impl Iterator<Item = End> + use<> {
+        self.floor.into_iter().chain([self.ceiling])
+    }
+
+    fn moves(&self) -> bool {
+        self.both().any(|end| end.now != end.to)
+    }
+}
+
+/// The clocks that `goals` ask for and that are there now. What cannot be read now counts as found.
+fn domains<B: Board + ?Sized>(board: &B, goals: &[Goal], found: &[(Setting, u32)]) -> Vec<Domain> {
+    let want = |setting| {
+        goals
+            .iter()
+            .find(|goal| goal.setting == setting)
+            .map(|goal| goal.want)
+    };
+    let now = |setting| match board.get(setting) {
+        Ok(now) => now,
+        Err(_) => value(found, setting),
+    };
+    let end = |setting| {
+        let (want, now) = (want(setting), now(setting)?);
+        let to = match want {
+            Some(Want::AsFound(to)) => to,
+            // Not written for a spelling's sake: no ceiling at all is the highest one.
+            Some(Want::Exactly(to)) if board.nearest(setting, now) == board.nearest(setting, to) => now,
+            Some(Want::Exactly(to)) => board.nearest(setting, to),
+            Some(Want::AtMost(to)) => now.min(board.nearest(setting, to)),
+            None => now,
+        };
+        Some(End { setting, now, to })
+    };
+    let ceilings = board.settings().iter().filter_map(|setting| {
+        let floor = match setting {
+            Setting::CpuCeiling(cluster) => Setting::CpuFloor(*cluster),
+            Setting::GpuCeiling => Setting::GpuFloor,
+            Setting::EmcCeiling => Setting::EmcRate,
+            _ => return None,
+        };
+        (want(*setting).is_some() || want(floor).is_some()).then_some((*setting, floor))
+    });
+    let of = |(ceiling, floor)| {
+        let (ceiling, floor) = (end(ceiling)?, end(floor));
+        let (now, to) = (
+            board.nearest(ceiling.setting, ceiling.now),
+            board.nearest(ceiling.setting, ceiling.to),
+        );
+        Some(Domain {
+            floor,
+            ceiling,
+            falls: to < now,
+        })
+    };
+    ceilings.filter_map(of).collect()
+}
+
+/// Writes the clocks of `domains` in order, with the GPU powered meanwhile; `hold` is how it was found.
+fn clocks<E>(
+    domains: &[Domain],
+    hold: Option<u32>,
+    mut put: impl FnMut(Setting, u32) -> Result<(), E>,
+) -> Result<(), E> {
+    let gpu_moves = domains
+        .iter()
+        .any(|it| it.ceiling.setting == Setting::GpuCeiling && it.moves());
+    let hold = hold.filter(|_| gpu_moves);
+    if hold.is_some() {
+        put(Setting::GpuHold, 1)?;
+    }
+    for domain in domains.iter().filter(|it| it.falls) {
+        for end in domain.both() {
+            put(end.setting, end.to)?;
+        }
+    }
+    for domain in domains.iter().filter(|it| !it.falls) {
+        put(domain.ceiling.setting, domain.ceiling.to)?;
+        // A floor may rise with its ceiling: an older request of the same file shows again.
+        if let Some(floor) = domain.floor {
+            put(floor.setting, floor.to)?;
+        }
+    }
+    hold.map_or(Ok(()), |as_found| put(Setting::GpuHold, as_found))
+}
