@@ -7,6 +7,8 @@ pub mod error;
 #[cfg(feature = "std")]
 pub mod facts;
 #[cfg(feature = "std")]
+pub mod nvpmodel;
+#[cfg(feature = "std")]
 pub mod rail;
 
 pub use knob::Knob;
