@@ -34,12 +34,11 @@ pub(super) fn text(bytes: &[u8]) -> Result<&str, ConfError> {
     str::from_utf8(bytes).map_err(|error| {
         let (good, bad) = bytes.split_at(error.valid_up_to());
         let good = str::from_utf8(good).unwrap_or_default();
-        let line = lines(good).last();
+        let at = lines(good)
+            .last()
+            .map_or(Position { line: 1, column: 1 }, |line| line.end());
         ConfError {
-            at: Position {
-                line: line.map_or(1, |line| line.number),
-                column: line.map_or(1, |line| column(line.text.chars().count() + 1)),
-            },
+            at,
             fault: Fault::NotUtf8(bad.first().copied().unwrap_or_default()),
         }
     })
@@ -94,6 +93,11 @@ impl<'a> Line<'a> {
             text: before.trim_end_matches(BLANKS),
             at: self.position(self.text.len() - before.len()),
         }))
+    }
+
+    /// One past the last character.
+    pub(super) fn end(&self) -> Position {
+        self.position(self.text.chars().count())
     }
 
     fn position(&self, index: usize) -> Position {

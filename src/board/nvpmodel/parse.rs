@@ -39,7 +39,7 @@ pub(super) fn conf(bytes: &[u8]) -> Result<Conf<'_>, ConfError> {
         at: super::Position { line: 1, column: 1 },
     };
     for line in line::lines(text) {
-        end.at.line = line.number;
+        end.at = line.end();
         parser.line(line)?;
     }
     parser.end(end)
