@@ -21,4 +21,25 @@ pub const EVENTS: usize = 8192;
 /// Length of a stream's or a job's name, in bytes.
 pub const NAME: usize = 32;
 
+/// Bytes of an nvpmodel.conf. The longest known one has 12 kB.
+pub const CONF_TEXT: usize = 256 * 1024;
+
+/// Bytes of a line of an nvpmodel.conf: a name and a path, and no path is longer than PATH_MAX.
+pub const CONF_LINE: usize = 4096 + CONF_WORD;
+
+/// Bytes of a name or a value in an nvpmodel.conf. The longest known name has 24 characters.
+pub const CONF_WORD: usize = 128;
+
+/// Parameters of an nvpmodel.conf. The most known are 21, one for each core and engine.
+pub const CONF_PARAMS: usize = 128;
+
+/// Rows of a parameter of an nvpmodel.conf: two for each core, on a board with 64.
+pub const CONF_ARGS: usize = 128;
+
+/// Modes of an nvpmodel.conf. The most known are nine.
+pub const CONF_MODES: usize = 64;
+
+/// Rows of a mode of an nvpmodel.conf. The longest known one has 40.
+pub const CONF_ROWS: usize = 512;
+
 const _: () = assert!(MINIBATCH <= REQUESTS, "a full minibatch must fit into the queue");

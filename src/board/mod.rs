@@ -20,6 +20,7 @@ pub mod identity;
 pub mod machine;
 #[cfg(feature = "std")]
 pub mod module;
+pub mod nvpmodel;
 #[cfg(feature = "std")]
 pub mod rail;
 #[cfg(feature = "std")]

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Checks that need the nightly toolchain or another target: Miri on the core and on the queue's wake-up, and builds for
-# a machine without an operating system and for aarch64 Linux. Where something is missing it is skipped, and says so.
+# a machine without an operating system and for aarch64 Linux; and the fuzz targets, each for a minute. Where something
+# is missing it is skipped, and says so.
 set -euo pipefail
 
 skip() { printf '\n*** SKIPPED: %s ***\n\n' "$1"; }
@@ -23,4 +24,21 @@ if rustup target add aarch64-unknown-linux-gnu >/dev/null 2>&1; then
     cargo check --lib --features onnx --target aarch64-unknown-linux-gnu
 else
     skip 'the aarch64 build (target aarch64-unknown-linux-gnu)'
+fi
+
+if rustup run nightly rustc --version >/dev/null 2>&1; then
+    cd fuzz
+    targets=(fuzz_targets/*.rs)
+    seconds=60
+    if [ ${#targets[@]} -gt 2 ]; then seconds=30; fi
+    for target in "${targets[@]}"; do
+        name=$(basename "$target" .rs)
+        # New inputs go to the first folder and are kept there from run to run; the committed ones are only read.
+        mkdir -p "target/corpus/$name"
+        cargo +nightly run --release --locked --bin "$name" -- -max_total_time="$seconds" -timeout=5 \
+            -verbosity=0 -print_final_stats=1 -artifact_prefix="target/$name-" "target/corpus/$name" "corpus/$name"
+    done
+    cd ..
+else
+    skip 'the fuzz targets (no nightly toolchain)'
 fi

@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
+mod conf;
 mod demo;
 
 /// Keeps a robot's perception on time while it keeps learning, inside its power budget.
@@ -15,12 +16,15 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Looks at an nvpmodel.conf, the file of a Jetson's power modes
+    Conf(conf::Arguments),
     /// A camera is answered on time while a network learns, on a simulated board
     Demo(demo::Arguments),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().verb {
+        Verb::Conf(arguments) => return conf::run(&arguments),
         Verb::Demo(arguments) => demo::run(&arguments),
     };
     match outcome {
