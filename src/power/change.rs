@@ -14,7 +14,7 @@
 use super::goal::{Goal, goals, knobs_of};
 use super::journal::{Journal, JournalError, Record};
 use super::settle::Fault;
-use super::transaction::{StepError, Transaction};
+use super::transaction::{Step, StepError, Transaction};
 use super::{ModeSpace, PowerMode};
 use crate::board::{Board, BoardError, Knob, Setting};
 use core::cell::Cell;
@@ -163,6 +163,11 @@ impl<'b, B: Board + ?Sized> Change<'b, B> {
         self.before
     }
 
+    /// What [`Change::apply_goals`] would write.
+    pub fn plan(&self, goals: &[Goal]) -> Vec<Step> {
+        self.transaction.plan(self.board, goals)
+    }
+
     /// Moves every knob of the board to its value in `mode`. After an error the old values are back, or the error says that
     /// they are not.
     pub fn apply(self, mode: PowerMode) -> Result<Applied<'b, B>, ChangeError> {
@@ -173,13 +178,25 @@ impl<'b, B: Board + ?Sized> Change<'b, B> {
         self.apply_knobs(&knobs)
     }
 
+    /// What these knobs ask of single settings. A clock between two of the table comes to the lower one.
+    ///
+    /// # Errors
+    /// [`ChangeError::NotOffered`]: the board lacks the knob, has fewer cores, or no clock as low as that.
+    pub fn goals(&self, knobs: &[(Knob, u32)]) -> Result<Vec<Goal>, ChangeError> {
+        let offers = |knob, value| {
+            let values = self.board.facts().values(knob);
+            let lowest = values.first().is_some_and(|first| *first <= value);
+            lowest && (knob != Knob::Cores || values.last().is_some_and(|last| value <= *last))
+        };
+        match knobs.iter().find(|(knob, value)| !offers(*knob, *value)) {
+            Some((knob, value)) => Err(ChangeError::NotOffered(*knob, *value)),
+            None => Ok(goals(self.board, knobs)),
+        }
+    }
+
     /// As [`Change::apply`], for these knobs alone.
     pub fn apply_knobs(self, knobs: &[(Knob, u32)]) -> Result<Applied<'b, B>, ChangeError> {
-        let facts = self.board.facts();
-        if let Some((knob, value)) = knobs.iter().find(|(knob, value)| !facts.offers(*knob, *value)) {
-            return Err(ChangeError::NotOffered(*knob, *value));
-        }
-        let goals = goals(self.board, knobs);
+        let goals = self.goals(knobs)?;
         self.apply_goals(&goals)
     }
 

@@ -13,6 +13,8 @@ pub mod journal;
 #[cfg(feature = "std")]
 pub mod meter;
 #[cfg(feature = "std")]
+pub mod preset;
+#[cfg(feature = "std")]
 pub mod recover;
 #[cfg(feature = "std")]
 pub mod settle;
@@ -34,10 +36,12 @@ pub use journal::{Journal, JournalError};
 #[cfg(feature = "std")]
 pub use meter::{Meter, MeterError, Reading};
 #[cfg(feature = "std")]
+pub use preset::{Preset, PresetError};
+#[cfg(feature = "std")]
 pub use recover::{RecoverError, Recovery, recover, restore};
 #[cfg(feature = "std")]
 pub use settle::Fault;
 #[cfg(feature = "std")]
 pub use space::ModeSpace;
 #[cfg(feature = "std")]
-pub use transaction::Transaction;
+pub use transaction::{Step, Transaction};

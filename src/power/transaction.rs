@@ -32,6 +32,17 @@ pub struct Transaction {
     noted: bool,
 }
 
+/// One write that a change would make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Which setting.
+    pub setting: Setting,
+    /// What it is now; `None` while it is absent.
+    pub from: Option<u32>,
+    /// What it would be written to.
+    pub to: u32,
+}
+
 /// Why a step of the change failed.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -86,6 +97,41 @@ impl Transaction {
     /// What each setting that was asked for should be at.
     pub fn asked(&self) -> &[(Setting, u32)] {
         &self.asked
+    }
+
+    /// What [`Transaction::apply`] would write, in the order of its passes; empty if the board is there already.
+    pub fn plan<B: Board + ?Sized>(&self, board: &B, goals: &[Goal]) -> Vec<Step> {
+        let mut steps: Vec<Step> = Vec::new();
+        let core = |(setting, to): (Setting, u32)| Step {
+            setting,
+            from: self.found(setting),
+            to,
+        };
+        let differs = |step: &Step| step.from != Some(step.to);
+        let on = |step: &Step| step.to == 1;
+        steps.extend(cores(goals).map(core).filter(|it| differs(it) && on(it)));
+        // The clocks of clusters that come on are not there yet; what their table makes of them shows only then.
+        if !steps.is_empty() {
+            let absent = goals.iter().filter(|goal| self.found(goal.setting).is_none());
+            steps.extend(absent.filter_map(|goal| match (goal.setting, goal.want) {
+                (setting @ (Setting::CpuFloor(_) | Setting::CpuCeiling(_)), Want::Exactly(to)) => {
+                    Some(Step {
+                        setting,
+                        from: None,
+                        to,
+                    })
+                }
+                _ => None,
+            }));
+        }
+        let clocks = in_order(&domains(board, goals, &self.found)).map(|end| Step {
+            setting: end.setting,
+            from: Some(end.now),
+            to: end.to,
+        });
+        steps.extend(clocks.filter(differs));
+        steps.extend(cores(goals).map(core).filter(|it| differs(it) && !on(it)));
+        steps
     }
 
     /// Brings `board` to `goals`; returns what another party limits. After an error some of it may be written.
@@ -331,7 +377,14 @@ fn domains<B: Board + ?Sized>(board: &B, goals: &[Goal], found: &[(Setting, u32)
         (want(*setting).is_some() || want(floor).is_some()).then_some((*setting, floor))
     });
     let of = |(ceiling, floor)| {
-        let (ceiling, floor) = (end(ceiling)?, end(floor));
+        let (ceiling, mut floor) = (end(ceiling)?, end(floor));
+        // A floor above its ceiling is refused by some kernels; what was found never is one.
+        if let Some(floor) = floor
+            .as_mut()
+            .filter(|it| !matches!(want(it.setting), Some(Want::AsFound(_))))
+        {
+            floor.to = floor.to.min(board.nearest(ceiling.setting, ceiling.to));
+        }
         let (now, to) = (
             board.nearest(ceiling.setting, ceiling.now),
             board.nearest(ceiling.setting, ceiling.to),
@@ -343,6 +396,14 @@ fn domains<B: Board + ?Sized>(board: &B, goals: &[Goal], found: &[(Setting, u32)
         })
     };
     ceilings.filter_map(of).collect()
+}
+
+/// The ends of `domains` in the order in which they are written: what falls, the floor first; then what rises, the ceiling
+/// first.
+fn in_order(domains: &[Domain]) -> impl Iterator<Item = End> {
+    let falling = domains.iter().filter(|it| it.falls).flat_map(Domain::both);
+    let rising = domains.iter().filter(|it| !it.falls);
+    falling.chain(rising.flat_map(|it| [Some(it.ceiling), it.floor].into_iter().flatten()))
 }
 
 /// Writes the clocks of `domains` in order, with the GPU powered meanwhile; `hold` is how it was found.
@@ -358,17 +419,9 @@ fn clocks<E>(
     if hold.is_some() {
         put(Setting::GpuHold, 1)?;
     }
-    for domain in domains.iter().filter(|it| it.falls) {
-        for end in domain.both() {
-            put(end.setting, end.to)?;
-        }
-    }
-    for domain in domains.iter().filter(|it| !it.falls) {
-        put(domain.ceiling.setting, domain.ceiling.to)?;
-        // A floor may rise with its ceiling: an older request of the same file shows again.
-        if let Some(floor) = domain.floor {
-            put(floor.setting, floor.to)?;
-        }
+    for end in in_order(domains) {
+        // Not skipped where nothing differs: a floor may rise with its ceiling, as an older request of it shows again.
+        put(end.setting, end.to)?;
     }
     hold.map_or(Ok(()), |as_found| put(Setting::GpuHold, as_found))
 }
