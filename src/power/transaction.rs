@@ -124,7 +124,8 @@ impl Transaction {
                 _ => None,
             }));
         }
-        let clocks = in_order(&domains(board, goals, &self.found)).map(|end| Step {
+        let domains = domains(board, goals, &self.found);
+        let clocks = in_order(&domains).map(|end| Step {
             setting: end.setting,
             from: Some(end.now),
             to: end.to,
