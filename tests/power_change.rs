@@ -7,11 +7,10 @@
 )]
 
 use core::cell::Cell;
-use fulcrum::board::{Board, BoardError, Facts, Knob, Rails};
+use fulcrum::board::{Board, BoardError, Facts, Knob};
 use fulcrum::power::change::present_mode;
 use fulcrum::power::{Change, ChangeError, Fault, PowerMode};
 use fulcrum::twin::Twin;
-use fulcrum::units::Millicelsius;
 
 /// A simulated board whose n-th write fails, once or from then on, or is silently ignored.
 struct Faulty {
@@ -60,14 +59,6 @@ impl Board for Faulty {
             true => Err(BoardError::Refused(knob, value, 5)),
             false => self.twin.write(knob, value),
         }
-    }
-
-    fn rails(&self) -> Result<Rails, BoardError> {
-        self.twin.rails()
-    }
-
-    fn temperature(&self) -> Result<Millicelsius, BoardError> {
-        self.twin.temperature()
     }
 }
 

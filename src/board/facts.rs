@@ -1,8 +1,7 @@
-//! [`Facts`] are what a board is and offers: its name, cores, frequency tables and rails.
+//! [`Facts`] are what a board is and offers: its name, cores and frequency tables.
 
-use super::rail::{RAILS, Rail};
-use super::{Knob, RailReading};
-use crate::units::{Kilohertz, Nanos};
+use super::Knob;
+use crate::units::Kilohertz;
 use core::fmt;
 
 /// Facts as they were read, before they are checked.
@@ -22,10 +21,6 @@ pub struct RawFacts {
     pub gpu: Vec<Kilohertz>,
     /// Memory clocks on offer, rising.
     pub emc: Vec<Kilohertz>,
-    /// The rails.
-    pub rails: Vec<Rail>,
-    /// How long a rail's sensor shows the same conversion.
-    pub refresh: Nanos,
 }
 
 /// Why facts describe no board.
@@ -38,8 +33,6 @@ pub enum FactsError {
     Empty(Knob),
     /// The knob's table does not rise at this index.
     NotRising(Knob, usize),
-    /// More rails than there is room for.
-    Rails(usize),
 }
 
 impl fmt::Display for FactsError {
@@ -56,9 +49,6 @@ impl fmt::Display for FactsError {
                     f,
                     "the table of knob {knob} does not rise at entry {index}; sort it and drop repeats"
                 )
-            }
-            FactsError::Rails(count) => {
-                write!(f, "{count} rails are more than the {RAILS} there is room for")
             }
         }
     }
@@ -97,9 +87,6 @@ impl Facts {
             if let Some(index) = pairs.into_iter().position(|(low, high)| low >= high) {
                 return Err(FactsError::NotRising(knob, index + 1));
             }
-        }
-        if raw.rails.len() > RAILS {
-            return Err(FactsError::Rails(raw.rails.len()));
         }
         Ok(Facts { raw, cores })
     }
@@ -144,16 +131,6 @@ impl Facts {
         &self.raw.emc
     }
 
-    /// The rails.
-    pub fn rails(&self) -> &[Rail] {
-        &self.raw.rails
-    }
-
-    /// How long a rail's sensor shows the same conversion.
-    pub fn refresh(&self) -> Nanos {
-        self.raw.refresh
-    }
-
     /// Whether `knob` can be set to `value`.
     pub fn offers(&self, knob: Knob, value: u32) -> bool {
         let table = match knob {
@@ -163,32 +140,6 @@ impl Facts {
             Knob::Emc => &self.raw.emc,
         };
         table.binary_search(&Kilohertz(value)).is_ok()
-    }
-
-    /// Whether this reading counts in the board's total.
-    pub fn counts(&self, reading: &RailReading) -> bool {
-        self.raw
-            .rails
-            .iter()
-            .any(|rail| rail.counted && rail.name == reading.name)
-    }
-
-    /// The rule for the total, to be printed beside it: `VDD_IN`, or a sum of rails.
-    pub fn total_rule(&self) -> String {
-        let names = |counted| -> Vec<&str> {
-            self.raw
-                .rails
-                .iter()
-                .filter(|rail| rail.counted == counted)
-                .map(|rail| rail.name.as_str())
-                .collect()
-        };
-        let (counted, others) = (names(true).join(" + "), names(false).join(", "));
-        if others.is_empty() {
-            counted
-        } else {
-            format!("{counted} ({others} is part of these, not counted again)")
-        }
     }
 }
 
@@ -217,8 +168,6 @@ mod tests {
             cpu: vec![Kilohertz(100), Kilohertz(200)],
             gpu: vec![Kilohertz(300)],
             emc: vec![Kilohertz(400)],
-            rails: Vec::new(),
-            refresh: Nanos::from_millis(430),
         }
     }
 

@@ -59,7 +59,7 @@ impl fmt::Display for FileError {
             FileFault::Errno(errno) => io::Error::from_raw_os_error(errno).fmt(f),
             FileFault::Short => f.write_str("the kernel took a part of the value only"),
             FileFault::NotText => f.write_str("not a text"),
-            FileFault::TooLong => write!(f, "longer than {LONGEST} bytes"),
+            FileFault::TooLong => f.write_str("longer than any such file is"),
             FileFault::NotValue => f.write_str("not a value that belongs there"),
         }
     }
@@ -101,11 +101,16 @@ impl Root {
 
     /// The file's bytes.
     pub fn bytes(&self, path: &str) -> Result<Vec<u8>, FileError> {
+        self.bytes_within(path, LONGEST)
+    }
+
+    /// The file's bytes if there are not more than `longest`.
+    pub fn bytes_within(&self, path: &str, longest: usize) -> Result<Vec<u8>, FileError> {
         let mut bytes = Vec::new();
         let read = File::open(self.join(path))
-            .and_then(|file| file.take(LONGEST as u64 + 1).read_to_end(&mut bytes));
+            .and_then(|file| file.take(longest as u64 + 1).read_to_end(&mut bytes));
         read.map_err(|error| self.error(path, fault(&error)))?;
-        if bytes.len() > LONGEST {
+        if bytes.len() > longest {
             return Err(self.error(path, FileFault::TooLong));
         }
         Ok(bytes)

@@ -8,6 +8,8 @@ pub mod change;
 pub mod meter;
 #[cfg(feature = "std")]
 pub mod space;
+#[cfg(feature = "std")]
+pub mod window;
 
 pub use mode::PowerMode;
 
@@ -17,3 +19,5 @@ pub use change::{Applied, Change, ChangeError, Fault, Unrestored};
 pub use meter::{Meter, MeterError, Reading};
 #[cfg(feature = "std")]
 pub use space::ModeSpace;
+#[cfg(feature = "std")]
+pub use window::Window;

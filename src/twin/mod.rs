@@ -15,7 +15,9 @@ mod sensors;
 pub mod table;
 mod thermal;
 
-use crate::board::{Board, BoardError, Facts, FactsError, Knob, Rails, RawFacts};
+use crate::board::{
+    Board, BoardError, Facts, FactsError, Knob, Rails, RawFacts, Sensors, Supplies, Throttling,
+};
 use crate::clock::{Clock, Monotonic};
 use crate::power::{ModeSpace, PowerMode};
 use crate::profile::Kind;
@@ -23,7 +25,7 @@ use crate::units::{Millicelsius, Nanos};
 use core::fmt;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use physics::{Physics, Share, Use};
-use sensors::Sensors;
+use sensors::Converter;
 use std::sync::Arc;
 
 pub use pace::Paced;
@@ -32,8 +34,8 @@ pub use table::HostTime;
 /// Makes a board's facts and physics.
 type Make = fn() -> (RawFacts, Physics);
 
-/// The boards that can be simulated, by name.
-const KNOWN: &[(&str, Make)] = &[(agx_orin::NAME, agx_orin::board)];
+/// The boards that can be simulated, by name, with their supplies.
+const KNOWN: &[(&str, Make, fn() -> Supplies)] = &[(agx_orin::NAME, agx_orin::board, agx_orin::supplies)];
 
 /// Why no twin was opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +52,7 @@ impl fmt::Display for TwinError {
         match self {
             TwinError::Unknown(name) => {
                 write!(f, "no board named {name:?} can be simulated; choose one of: ")?;
-                for (index, (known, _)) in KNOWN.iter().enumerate() {
+                for (index, (known, ..)) in KNOWN.iter().enumerate() {
                     write!(f, "{}{known}", if index == 0 { "" } else { ", " })?;
                 }
                 Ok(())
@@ -84,7 +86,8 @@ struct Shared {
     emc: AtomicU32,
     inference: Held,
     training: Held,
-    sensors: Sensors,
+    supplies: Supplies,
+    sensors: Converter,
 }
 
 /// A simulated board. A clone is another handle to the same board, for another thread; nothing in it locks.
@@ -94,7 +97,7 @@ pub struct Twin(Arc<Shared>);
 impl Twin {
     /// The names that [`Twin::open`] knows.
     pub fn known() -> impl Iterator<Item = &'static str> {
-        KNOWN.iter().map(|(name, _)| *name)
+        KNOWN.iter().map(|(name, ..)| *name)
     }
 
     /// A simulated board in its top mode, idle and at rest; its time is the monotonic clock's.
@@ -108,12 +111,13 @@ impl Twin {
     }
 
     fn new(name: &str, seed: u64, live: bool, now: Nanos) -> Result<Twin, TwinError> {
-        let known = KNOWN.iter().find(|(known, _)| *known == name);
-        let (raw, physics) = known.ok_or_else(|| TwinError::Unknown(name.to_owned()))?.1();
+        let known = KNOWN.iter().find(|(known, ..)| *known == name);
+        let (_, board, supplies) = known.ok_or_else(|| TwinError::Unknown(name.to_owned()))?;
+        let ((raw, physics), supplies) = (board(), supplies());
         let facts = Facts::check(raw).map_err(TwinError::Facts)?;
         let space = ModeSpace::of(&facts);
         let top = space.top();
-        let sensors = Sensors::new(seed, now, facts.refresh(), &physics, &top);
+        let sensors = Converter::new(seed, now, supplies.refresh(), &physics, &top);
         Ok(Twin(Arc::new(Shared {
             facts,
             space,
@@ -125,6 +129,7 @@ impl Twin {
             emc: AtomicU32::new(top.get(Knob::Emc)),
             inference: Held::default(),
             training: Held::default(),
+            supplies,
             sensors,
         })))
     }
@@ -239,14 +244,25 @@ impl Board for Twin {
         self.knob(knob).store(value, Ordering::Relaxed);
         Ok(())
     }
+}
 
-    fn rails(&self) -> Result<Rails, BoardError> {
-        self.catch_up();
-        Ok(self.0.sensors.rails(&self.0.facts))
+impl Sensors for Twin {
+    fn supplies(&self) -> &Supplies {
+        &self.0.supplies
     }
 
-    fn temperature(&self) -> Result<Millicelsius, BoardError> {
+    fn rails(&mut self) -> Rails {
         self.catch_up();
-        Ok(self.0.sensors.temperature())
+        self.0.sensors.rails()
+    }
+
+    fn temperature(&mut self) -> Option<Millicelsius> {
+        self.catch_up();
+        Some(self.0.sensors.temperature())
+    }
+
+    /// It has no over-current logic and nothing that cools by slowing down.
+    fn throttling(&mut self) -> Throttling {
+        Throttling::default()
     }
 }
