@@ -178,7 +178,11 @@ impl Picojoules {
     /// In millijoules, rounded up, so that a budget is never overspent; saturates.
     pub const fn millijoules(self) -> Millijoules {
         let mj = self.0.div_ceil(1_000_000_000);
-        Millijoules(if mj > u64::MAX as u128 { u64::MAX } else { mj as u64 })
+        Millijoules(if mj > u64::MAX as u128 {
+            u64::MAX
+        } else {
+            mj as u64
+        })
     }
 
     /// The steady power that comes to this energy in `span`, rounded up; saturates. `None` for no time at all.
@@ -187,7 +191,11 @@ impl Picojoules {
             return None;
         }
         let mw = self.0.div_ceil(span.0 as u128);
-        Some(Milliwatts(if mw > u32::MAX as u128 { u32::MAX } else { mw as u32 }))
+        Some(Milliwatts(if mw > u32::MAX as u128 {
+            u32::MAX
+        } else {
+            mw as u32
+        }))
     }
 }
 

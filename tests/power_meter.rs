@@ -106,12 +106,7 @@ fn energy_is_power_times_the_time_that_each_conversion_stands_for() {
     let mut meter = meter();
     meter.take(ms(0), &shows(5_000)).unwrap();
     // 10 W for 860 ms, 20 W for 500 ms; the conversion seen at 430 ms may have begun before the window.
-    for (at, power) in [
-        (430, 8_000),
-        (860, 10_000),
-        (1_290, 10_005),
-        (1_790, 20_000),
-    ] {
+    for (at, power) in [(430, 8_000), (860, 10_000), (1_290, 10_005), (1_790, 20_000)] {
         meter.take(ms(at), &shows(power)).unwrap();
     }
     let window = meter.window(ms(1_790));
@@ -157,9 +152,7 @@ fn no_energy_is_made_up_for_a_gap_and_its_length_is_said() {
     assert_eq!(window.covered, before.covered + REFRESH);
     assert_eq!(window.energy().0, before.energy().0 + 12_000 * 430 / 1_000);
     assert!(
-        window
-            .to_string()
-            .contains("1 gaps, 4.6 s without a conversion"),
+        window.to_string().contains("1 gaps, 4.6 s without a conversion"),
         "{window}"
     );
 }
@@ -304,10 +297,7 @@ fn an_energy_counter_that_may_have_gone_round_twice_only_marks_a_new_start() {
     meter.take(ms(0), &counts(0)).unwrap();
     assert_eq!(meter.take(ms(90_000), &counts(500)), Ok(Reading::Mark));
     let window = meter.window(ms(90_000));
-    assert_eq!(
-        (window.gaps, window.gap_time, window.count),
-        (1, ms(90_000), 0)
-    );
+    assert_eq!((window.gaps, window.gap_time, window.count), (1, ms(90_000), 0));
 }
 
 #[test]
@@ -445,5 +435,8 @@ fn a_sensor_that_never_answers_holds_its_own_thread_and_nothing_else() {
     let writer = std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
     drop(writer);
     std::fs::remove_dir_all(&folder).unwrap();
-    assert!(waited >= ms(1_000), "the end of a reading is awaited first: {waited}");
+    assert!(
+        waited >= ms(1_000),
+        "the end of a reading is awaited first: {waited}"
+    );
 }

@@ -21,7 +21,9 @@ pub fn engine_caps(root: &Root) -> Vec<EngineCap> {
     let mut caps = Vec::new();
     for parent in ["sys/devices/platform", "sys/devices/platform/bus@0"] {
         for host in named(root, parent, |name| name.ends_with(".host1x")) {
-            for engine in named(root, &host, |name| name.contains(".nvdla") || name.contains(".pva")) {
+            for engine in named(root, &host, |name| {
+                name.contains(".nvdla") || name.contains(".pva")
+            }) {
                 for folder in [format!("{engine}/acm/clk_cap"), format!("{engine}/clk_cap")] {
                     read_all(root, named(root, &folder, |_| true), &mut caps);
                 }

@@ -78,7 +78,9 @@ impl fmt::Display for Identity {
 /// A property of the device tree.
 fn tree(root: &Root, name: &str) -> Option<String> {
     let text = |tree: &&str| root.text(&format!("{tree}/{name}")).ok();
-    DEVICE_TREES.iter().find_map(|tree| text(tree).filter(|text| !text.is_empty()))
+    DEVICE_TREES
+        .iter()
+        .find_map(|tree| text(tree).filter(|text| !text.is_empty()))
 }
 
 /// The file's text, if it says something.
@@ -89,18 +91,22 @@ fn filled(root: &Root, path: &str) -> Option<String> {
 
 fn l4t(root: &Root) -> Option<Release> {
     let file = root.text("etc/nv_tegra_release").ok();
-    file.and_then(|text| Release::from_tegra_release(&text)).or_else(|| {
-        let status = root.bytes_within("var/lib/dpkg/status", LONGEST_STATUS).ok()?;
-        // Descriptions of packages may hold any bytes.
-        Release::from_dpkg_status(&String::from_utf8_lossy(&status))
-    })
+    file.and_then(|text| Release::from_tegra_release(&text))
+        .or_else(|| {
+            let status = root.bytes_within("var/lib/dpkg/status", LONGEST_STATUS).ok()?;
+            // Descriptions of packages may hold any bytes.
+            Release::from_dpkg_status(&String::from_utf8_lossy(&status))
+        })
 }
 
 fn soc(root: &Root, compatible: &[String]) -> Option<String> {
     // The last string is the chip's.
     let last = compatible.last().and_then(|text| chip(text));
     last.map(str::to_owned)
-        .or_else(|| root.value("sys/module/tegra_fuse/parameters/tegra_chip_id", chip_id).ok())
+        .or_else(|| {
+            root.value("sys/module/tegra_fuse/parameters/tegra_chip_id", chip_id)
+                .ok()
+        })
         .or_else(|| {
             let thor = root.exists("sys/class/devfreq/gpu-gpc-0");
             thor.then(|| "tegra264".to_owned())
@@ -154,7 +160,10 @@ pub fn board_id(text: &str) -> String {
 pub fn cpu_model(text: &str) -> Option<&str> {
     let names = text.lines().filter_map(|line| line.split_once(':'));
     let mut names = names.filter(|(key, _)| matches!(key.trim(), "model name" | "Model"));
-    names.next().map(|(_, name)| name.trim()).filter(|name| !name.is_empty())
+    names
+        .next()
+        .map(|(_, name)| name.trim())
+        .filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]

@@ -3,11 +3,11 @@
 pub mod knob;
 
 #[cfg(feature = "std")]
+pub mod engines;
+#[cfg(feature = "std")]
 pub mod error;
 #[cfg(feature = "std")]
 pub mod facts;
-#[cfg(feature = "std")]
-pub mod engines;
 #[cfg(feature = "std")]
 pub mod handle;
 #[cfg(feature = "std")]

@@ -110,7 +110,11 @@ mod tests {
     fn the_module_is_found_beside_its_carrier_and_in_the_device_trees_name() {
         for (texts, wanted) in [
             (
-                &["nvidia,p3737-0000+p3701-0005", "nvidia,p3701-0005", "nvidia,tegra234"][..],
+                &[
+                    "nvidia,p3737-0000+p3701-0005",
+                    "nvidia,p3701-0005",
+                    "nvidia,tegra234",
+                ][..],
                 "Jetson AGX Orin 64GB (p3701-0005)",
             ),
             (

@@ -39,7 +39,9 @@ impl Files {
             },
             Files::Power(file, unit) => {
                 let count = file.value(not_negative)?;
-                Measured::Power(Milliwatts::from_microwatts(u64::from(count).saturating_mul(*unit)))
+                Measured::Power(Milliwatts::from_microwatts(
+                    u64::from(count).saturating_mul(*unit),
+                ))
             }
             Files::Energy(file) => Measured::Energy(file.value(number)?),
         })
@@ -82,7 +84,10 @@ impl RailFiles {
             powercap::find(root, &mut found);
         }
         for (rail, _) in found.rails.iter().skip(RAILS) {
-            let note = format!("rail {} is one more than the {RAILS} there is room for", rail.name);
+            let note = format!(
+                "rail {} is one more than the {RAILS} there is room for",
+                rail.name
+            );
             found.notes.push(note);
         }
         found.rails.truncate(RAILS);
@@ -154,13 +159,12 @@ fn ina3221(root: &Root, folder: &str, layout: Layout, device: &str, found: &mut 
                 String::new(),
             ],
         };
-        let label = root
-            .text(&label)
-            .unwrap_or_else(|_| format!("{device} channel {channel}"));
+        let label = root.text(&label).ok();
         // "Not connected".
-        if label == "NC" {
+        if label.as_deref() == Some("NC") {
             continue;
         }
+        let name = label.clone().unwrap_or_else(|| format!("{device}.{channel}"));
         let power = format!("{folder}/in_power{index}_input");
         let (sensor, files) = if root.exists(&volts) && root.exists(&amperes) {
             let shunt = root.value(&shunt, number).ok();
@@ -172,13 +176,13 @@ fn ina3221(root: &Root, folder: &str, layout: Layout, device: &str, found: &mut 
         } else if layout == Layout::Iio && root.exists(&power) {
             (Sensor::Power, Files::Power(Handle::new(root, &power), 1_000))
         } else {
-            found.notes.push(format!(
-                "rail {label} has a label but no voltage and current in {folder}"
-            ));
+            found.notes.extend(
+                label.map(|label| format!("rail {label} has a label but no voltage and current in {folder}")),
+            );
             continue;
         };
         let rail = Rail {
-            name: rail_name(&label),
+            name: rail_name(&name),
             sensor,
             refresh: refresh(root, folder),
         };

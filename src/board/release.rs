@@ -159,7 +159,10 @@ mod tests {
 
     #[test]
     fn a_revision_of_one_number_and_a_file_of_something_else_are_told_apart() {
-        assert_eq!(Release::from_tegra_release("# R32 (release), REVISION: , GCID"), None);
+        assert_eq!(
+            Release::from_tegra_release("# R32 (release), REVISION: , GCID"),
+            None
+        );
         assert_eq!(Release::from_tegra_release("Ubuntu 22.04"), None);
         assert_eq!(Release::from_tegra_release(""), None);
         let release = Release::from_tegra_release("# R32 (release), REVISION: 5").map(|it| it.to_string());

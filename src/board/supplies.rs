@@ -57,7 +57,11 @@ impl Supplies {
 
     /// Whether every rail of the total is an energy counter. Such a total misses nothing between two readings.
     pub fn counts_energy(&self) -> bool {
-        let mut total = self.rails.iter().zip(&self.counted).filter(|(_, counted)| **counted);
+        let mut total = self
+            .rails
+            .iter()
+            .zip(&self.counted)
+            .filter(|(_, counted)| **counted);
         total.all(|(rail, _)| matches!(rail.sensor, Sensor::Energy(_)))
     }
 
@@ -74,13 +78,14 @@ impl Supplies {
     /// One step of the total at the voltages of this reading, as far as the shunts are known: a smaller difference of
     /// two readings is the sensor's, not the board's. Zero where no step is known.
     pub fn resolution(&self, rails: &Rails) -> Milliwatts {
-        self.of_total(rails)
-            .fold(Milliwatts(0), |sum, (rail, measured)| match (rail.sensor, measured) {
+        self.of_total(rails).fold(Milliwatts(0), |sum, (rail, measured)| {
+            match (rail.sensor, measured) {
                 (Sensor::Current(Some(step)), Ok(Measured::Current { millivolts, .. })) => {
                     sum + Milliwatts::from_millivolts_milliamperes(millivolts, step)
                 }
                 _ => sum,
-            })
+            }
+        })
     }
 
     /// The rails that count, each with its answer. A reading of another board is as good as no answer.

@@ -202,7 +202,10 @@ impl Meter {
         }
         // There is room now.
         let _ = self.recent.push_back(conversion.power);
-        let resolution = self.last.as_ref().map(|seen| self.supplies.resolution(&seen.rails));
+        let resolution = self
+            .last
+            .as_ref()
+            .map(|seen| self.supplies.resolution(&seen.rails));
         self.window.add(conversion, resolution.unwrap_or_default());
     }
 
@@ -214,9 +217,8 @@ impl Meter {
         sorted.sort_unstable();
         // Two conversions do not outvote a third.
         let median = sorted.get(sorted.len() / 2).filter(|_| sorted.len() >= 3);
-        let beyond = |median: &Milliwatts| {
-            power.0 / FACTOR > median.0 || power.0.saturating_mul(FACTOR) < median.0
-        };
+        let beyond =
+            |median: &Milliwatts| power.0 / FACTOR > median.0 || power.0.saturating_mul(FACTOR) < median.0;
         power == Milliwatts(0) || median.is_some_and(beyond)
     }
 
@@ -233,10 +235,7 @@ impl Meter {
 
     /// Energy of `span`, in which the rails went from `before` to `now`.
     fn energy(&self, before: &Rails, now: &Rails, span: Nanos) -> Picojoules {
-        let pairs = self
-            .supplies
-            .of_total(before)
-            .zip(self.supplies.of_total(now));
+        let pairs = self.supplies.of_total(before).zip(self.supplies.of_total(now));
         let mut sum = Picojoules(0);
         for ((rail, before), (_, now)) in pairs {
             sum += match (rail.sensor, before, now) {

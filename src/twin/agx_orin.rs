@@ -4,8 +4,8 @@
 //! each). Rails: INA3221 at 1-0040 and 1-0041, 2 mOhm shunts.
 
 use super::physics::{Heat, Physics, PowerLaw, Shape};
-use super::thermal::Thermal;
 use super::sensors::STEP;
+use super::thermal::Thermal;
 use crate::board::rail::rail_name;
 use crate::board::supplies::REFRESH;
 use crate::board::{Rail, RawFacts, Sensor, Supplies};
@@ -17,17 +17,8 @@ pub(super) const NAME: &str = "agx-orin";
 /// The rails in the order of [`super::physics::RailPower`].
 const RAILS: [&str; 4] = ["VDD_GPU_SOC", "VDD_CPU_CV", "VIN_SYS_5V0", "VDDQ_VDD2_1V8AO"];
 
-/// The rails and the rule for their total.
-pub(super) fn supplies() -> Supplies {
-    Supplies::new(RAILS.map(|name| Rail {
-        name: rail_name(name),
-        sensor: Sensor::Current(Some(STEP)),
-        refresh: REFRESH,
-    }))
-}
-
-/// Facts and physics.
-pub(super) fn board() -> (RawFacts, Physics) {
+/// Facts, supplies and physics.
+pub(super) fn board() -> (RawFacts, Supplies, Physics) {
     // The CPU's points lie 76.8 MHz apart (two steps of the 38.4 MHz reference), with the top value added.
     let mut cpu: Vec<Kilohertz> = (0..28).map(|step| Kilohertz(115_200 + 76_800 * step)).collect();
     cpu.push(Kilohertz(2_201_600));
@@ -42,7 +33,12 @@ pub(super) fn board() -> (RawFacts, Physics) {
         gpu,
         emc: [204_000, 665_600, 2_133_000, 3_199_000].map(Kilohertz).to_vec(),
     };
-    (facts, PHYSICS)
+    let supplies = Supplies::new(RAILS.map(|name| Rail {
+        name: rail_name(name),
+        sensor: Sensor::Current(Some(STEP)),
+        refresh: REFRESH,
+    }));
+    (facts, supplies, PHYSICS)
 }
 
 /// The AGX has twice the Orin Nano's GPU cores (2048 to 1024) and memory width (256 to 128 bit), and its CPU cores.

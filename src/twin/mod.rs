@@ -31,11 +31,11 @@ use std::sync::Arc;
 pub use pace::Paced;
 pub use table::HostTime;
 
-/// Makes a board's facts and physics.
-type Make = fn() -> (RawFacts, Physics);
+/// Makes a board's facts, supplies and physics.
+type Make = fn() -> (RawFacts, Supplies, Physics);
 
-/// The boards that can be simulated, by name, with their supplies.
-const KNOWN: &[(&str, Make, fn() -> Supplies)] = &[(agx_orin::NAME, agx_orin::board, agx_orin::supplies)];
+/// The boards that can be simulated, by name.
+const KNOWN: &[(&str, Make)] = &[(agx_orin::NAME, agx_orin::board)];
 
 /// Why no twin was opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl fmt::Display for TwinError {
         match self {
             TwinError::Unknown(name) => {
                 write!(f, "no board named {name:?} can be simulated; choose one of: ")?;
-                for (index, (known, ..)) in KNOWN.iter().enumerate() {
+                for (index, (known, _)) in KNOWN.iter().enumerate() {
                     write!(f, "{}{known}", if index == 0 { "" } else { ", " })?;
                 }
                 Ok(())
@@ -97,7 +97,7 @@ pub struct Twin(Arc<Shared>);
 impl Twin {
     /// The names that [`Twin::open`] knows.
     pub fn known() -> impl Iterator<Item = &'static str> {
-        KNOWN.iter().map(|(name, ..)| *name)
+        KNOWN.iter().map(|(name, _)| *name)
     }
 
     /// A simulated board in its top mode, idle and at rest; its time is the monotonic clock's.
@@ -111,9 +111,8 @@ impl Twin {
     }
 
     fn new(name: &str, seed: u64, live: bool, now: Nanos) -> Result<Twin, TwinError> {
-        let known = KNOWN.iter().find(|(known, ..)| *known == name);
-        let (_, board, supplies) = known.ok_or_else(|| TwinError::Unknown(name.to_owned()))?;
-        let ((raw, physics), supplies) = (board(), supplies());
+        let known = KNOWN.iter().find(|(known, _)| *known == name);
+        let (raw, supplies, physics) = known.ok_or_else(|| TwinError::Unknown(name.to_owned()))?.1();
         let facts = Facts::check(raw).map_err(TwinError::Facts)?;
         let space = ModeSpace::of(&facts);
         let top = space.top();

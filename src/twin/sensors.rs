@@ -51,7 +51,13 @@ pub(super) struct Converter {
 
 impl Converter {
     /// Sensors of an idle board at rest.
-    pub(super) fn new(seed: u64, now: Nanos, refresh: Nanos, physics: &Physics, mode: &PowerMode) -> Converter {
+    pub(super) fn new(
+        seed: u64,
+        now: Nanos,
+        refresh: Nanos,
+        physics: &Physics,
+        mode: &PowerMode,
+    ) -> Converter {
         let idle = physics.power(mode, mode, &Use::default());
         let nodes = physics.thermal.at_rest(idle.total());
         Converter {
