@@ -132,6 +132,17 @@ impl Milliwatts {
         })
     }
 
+    /// Power in microwatts, rounded up; saturates.
+    pub const fn from_microwatts(uw: u64) -> Milliwatts {
+        let mw = uw.div_ceil(1_000);
+        Milliwatts(if mw > u32::MAX as u64 { u32::MAX } else { mw as u32 })
+    }
+
+    /// The energy of this power over `span`; exact.
+    pub const fn over(self, span: Nanos) -> Picojoules {
+        Picojoules(self.0 as u128 * span.0 as u128)
+    }
+
     /// Watts for a person to read; never for a decision.
     #[cfg(feature = "std")]
     pub fn as_watts_f64(self) -> f64 {
@@ -150,6 +161,60 @@ impl fmt::Display for Milliwatts {
     /// Watts with two digits, as `29.47 W`, rounded down.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{:02} W", self.0 / 1_000, self.0 % 1_000 / 10)
+    }
+}
+
+/// Electrical energy in picojoules: a milliwatt for a nanosecond. Exact, for sums; reports are in [`Millijoules`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct Picojoules(pub u128);
+
+impl Picojoules {
+    /// What a counter that counts in microjoules has counted; exact.
+    pub const fn from_microjoules(uj: u64) -> Picojoules {
+        Picojoules(uj as u128 * 1_000_000)
+    }
+
+    /// In millijoules, rounded up, so that a budget is never overspent; saturates.
+    pub const fn millijoules(self) -> Millijoules {
+        let mj = self.0.div_ceil(1_000_000_000);
+        Millijoules(if mj > u64::MAX as u128 {
+            u64::MAX
+        } else {
+            mj as u64
+        })
+    }
+
+    /// The steady power that comes to this energy in `span`, rounded up; saturates. `None` for no time at all.
+    pub const fn mean_over(self, span: Nanos) -> Option<Milliwatts> {
+        if span.0 == 0 {
+            return None;
+        }
+        let mw = self.0.div_ceil(span.0 as u128);
+        Some(Milliwatts(if mw > u32::MAX as u128 {
+            u32::MAX
+        } else {
+            mw as u32
+        }))
+    }
+}
+
+/// Saturates.
+impl AddAssign for Picojoules {
+    fn add_assign(&mut self, other: Picojoules) {
+        self.0 = self.0.saturating_add(other.0);
+    }
+}
+
+/// Electrical energy in millijoules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct Millijoules(pub u64);
+
+impl fmt::Display for Millijoules {
+    /// Joules with two digits, as `29.47 J`, rounded down.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:02} J", self.0 / 1_000, self.0 % 1_000 / 10)
     }
 }
 
@@ -177,6 +242,10 @@ mod tests {
         assert_eq!(Milliwatts::from_millivolts_milliamperes(5_001, 1), Milliwatts(6));
         assert_eq!(Nanos::period_of_millihertz(30_000), Nanos(33_333_333));
         assert_eq!(Nanos(10).scaled(1_001), Nanos(11));
+        assert_eq!(Milliwatts::from_microwatts(5_001), Milliwatts(6));
+        assert_eq!(Milliwatts(3).over(Nanos(1)).millijoules(), Millijoules(1));
+        assert_eq!(Picojoules(7).mean_over(Nanos(2)), Some(Milliwatts(4)));
+        assert_eq!(Picojoules(7).mean_over(Nanos::ZERO), None);
     }
 
     #[test]
@@ -193,5 +262,6 @@ mod tests {
         assert_eq!(Kilohertz(1_300_500).to_string(), "1300.5 MHz");
         assert_eq!(Milliwatts(29_474).to_string(), "29.47 W");
         assert_eq!(Millicelsius(-1_500).to_string(), "-1.5 C");
+        assert_eq!(Millijoules(12_345).to_string(), "12.34 J");
     }
 }

@@ -7,10 +7,9 @@
 )]
 
 use core::cell::Cell;
-use fulcrum::board::{Board, BoardError, Facts, Knob, Rails, Setting};
+use fulcrum::board::{Board, BoardError, Facts, Knob, Setting};
 use fulcrum::power::{Change, ChangeError, Fault, PowerMode};
 use fulcrum::twin::Twin;
-use fulcrum::units::Millicelsius;
 
 /// A simulated board whose n-th write fails, once or from then on, or is silently ignored.
 struct Faulty {
@@ -71,14 +70,6 @@ impl Board for Faulty {
 
     fn is_limited(&self) -> bool {
         self.twin.is_limited()
-    }
-
-    fn rails(&self) -> Result<Rails, BoardError> {
-        self.twin.rails()
-    }
-
-    fn temperature(&self) -> Result<Millicelsius, BoardError> {
-        self.twin.temperature()
     }
 }
 

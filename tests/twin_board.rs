@@ -6,7 +6,7 @@
     reason = "a test may fail by panicking"
 )]
 
-use fulcrum::board::{Board, BoardError, Setting};
+use fulcrum::board::{Board, BoardError, Measured, Sensors, Setting};
 use fulcrum::power::{Change, Meter};
 use fulcrum::profile::Kind;
 use fulcrum::twin::{HostTime, Twin, TwinError};
@@ -26,7 +26,7 @@ fn run(twin: &Twin, start: Nanos, seconds: u64, inference: u64, training: u64, m
         twin.record(Kind::Inference, 1, step.scaled(inference));
         twin.record(Kind::Training, 1, step.scaled(training));
         twin.advance_to(now);
-        meter.sample(now, twin).unwrap();
+        meter.take(now, &twin.clone().rails()).unwrap();
     }
     now
 }
@@ -79,12 +79,12 @@ fn a_clone_is_another_handle_to_the_same_board() {
 #[test]
 fn equal_seeds_and_equal_use_give_equal_readings_and_other_seeds_do_not() {
     let readings = |seed| -> Vec<_> {
-        let (twin, mut seen) = (twin(seed), Vec::new());
-        let mut meter = Meter::new(twin.facts());
+        let (mut twin, mut seen) = (twin(seed), Vec::new());
+        let mut meter = Meter::new(twin.supplies(), Nanos::ZERO);
         let mut now = Nanos::ZERO;
         for _ in 0..50 {
             now = run(&twin, now, 1, 100, 500, &mut meter);
-            seen.push((twin.rails().unwrap(), twin.temperature().unwrap()));
+            seen.push((twin.rails(), twin.temperature()));
         }
         seen
     };
@@ -94,23 +94,24 @@ fn equal_seeds_and_equal_use_give_equal_readings_and_other_seeds_do_not() {
 
 #[test]
 fn rails_show_whole_steps_and_the_same_conversion_for_430_ms() {
-    let twin = twin(1);
-    let idle = twin.rails().unwrap();
-    assert!(
-        idle.iter()
-            .all(|rail| rail.milliamperes % 20 == 0 && rail.millivolts % 8 == 0)
-    );
+    let mut twin = twin(1);
+    let idle = twin.rails();
+    assert_eq!(idle.len(), 4);
+    assert!(idle.iter().all(|rail| matches!(
+        rail,
+        Ok(Measured::Current { millivolts, milliamperes }) if milliamperes % 20 == 0 && millivolts % 8 == 0
+    )));
     twin.record(Kind::Training, 1, Nanos::from_millis(429));
     twin.advance_to(Nanos::from_millis(429));
-    assert_eq!(twin.rails().unwrap(), idle);
+    assert_eq!(twin.rails(), idle);
     twin.advance_to(Nanos::from_millis(430));
-    assert_ne!(twin.rails().unwrap(), idle);
+    assert_ne!(twin.rails(), idle);
 }
 
 #[test]
 fn work_warms_the_board_and_rest_cools_it() {
-    let twin = twin(1);
-    let mut meter = Meter::new(twin.facts());
+    let mut twin = twin(1);
+    let mut meter = Meter::new(twin.supplies(), Nanos::ZERO);
     let cool = twin.temperature().unwrap();
     let now = run(&twin, Nanos::ZERO, 600, 0, 1_000, &mut meter);
     let warm = twin.temperature().unwrap();
@@ -166,12 +167,12 @@ proptest! {
         let host = |kind| HostTime { workload: "net".into(), kind, minibatch: 1, time: Nanos(1_000) };
         let rows = twin.table(&Kind::ALL.map(host)).unwrap();
         let highest = rows.iter().filter(|row| row.mode() == mode).filter_map(|row| row.power()).max().unwrap();
-        let mut meter = Meter::new(twin.facts());
-        // The first reading is of the idle board in its top mode, before the change.
-        meter.sample(Nanos::ZERO, &twin).unwrap();
-        meter.reset();
-        run(&twin, Nanos::ZERO, 30, inference, training, &mut meter);
-        prop_assert!(meter.max().unwrap() <= highest, "{:?} over {highest}", meter.max());
-        prop_assert!(meter.mean().unwrap() > Milliwatts(7_000));
+        let mut meter = Meter::new(twin.supplies(), Nanos::ZERO);
+        // The first reading is of the idle board in its top mode, before the change: it only marks the start.
+        meter.take(Nanos::ZERO, &twin.clone().rails()).unwrap();
+        let end = run(&twin, Nanos::ZERO, 30, inference, training, &mut meter);
+        let window = meter.window(end);
+        prop_assert!(window.max().unwrap() <= highest, "{:?} over {highest}", window.max());
+        prop_assert!(window.mean().unwrap() > Milliwatts(7_000));
     }
 }

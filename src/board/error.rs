@@ -11,10 +11,6 @@ pub enum BoardError {
     Unreadable(Setting, i32),
     /// Writing this value to the setting failed.
     Refused(Setting, u32, i32),
-    /// The rails could not be read.
-    Rails(i32),
-    /// The temperature could not be read.
-    Temperature(i32),
 }
 
 impl BoardError {
@@ -26,10 +22,7 @@ impl BoardError {
     /// The operating system's error number.
     pub const fn errno(&self) -> i32 {
         match *self {
-            BoardError::Unreadable(_, errno)
-            | BoardError::Refused(_, _, errno)
-            | BoardError::Rails(errno)
-            | BoardError::Temperature(errno) => errno,
+            BoardError::Unreadable(_, errno) | BoardError::Refused(_, _, errno) => errno,
         }
     }
 }
@@ -40,8 +33,6 @@ impl fmt::Display for BoardError {
         match self {
             BoardError::Unreadable(setting, _) => write!(f, "{setting} could not be read")?,
             BoardError::Refused(setting, value, _) => write!(f, "{setting} did not take the value {value}")?,
-            BoardError::Rails(_) => f.write_str("the power rails could not be read")?,
-            BoardError::Temperature(_) => f.write_str("the temperature could not be read")?,
         }
         write!(f, ": {}", std::io::Error::from_raw_os_error(errno))?;
         match errno {

@@ -1,8 +1,7 @@
-//! [`Facts`] are what a board is and offers: its name, cores, frequency tables and rails.
+//! [`Facts`] are what a board is and offers: its name, cores and frequency tables.
 
-use super::rail::{RAILS, Rail};
-use super::{Knob, RailReading};
-use crate::units::{Kilohertz, Nanos};
+use super::Knob;
+use crate::units::Kilohertz;
 use core::fmt;
 
 /// CPU cores that share a clock.
@@ -40,10 +39,6 @@ pub struct RawFacts {
     pub gpu: Vec<Kilohertz>,
     /// Memory clocks on offer, rising; empty where the board offers none.
     pub emc: Vec<Kilohertz>,
-    /// The rails.
-    pub rails: Vec<Rail>,
-    /// How long a rail's sensor shows the same conversion.
-    pub refresh: Nanos,
 }
 
 /// Why facts describe no board.
@@ -54,8 +49,6 @@ pub enum FactsError {
     Cores,
     /// The knob's table does not rise at this index.
     NotRising(Knob, usize),
-    /// More rails than there is room for.
-    Rails(usize),
 }
 
 impl fmt::Display for FactsError {
@@ -69,9 +62,6 @@ impl fmt::Display for FactsError {
                     f,
                     "the table of knob {knob} does not rise at entry {index}; sort it and drop repeats"
                 )
-            }
-            FactsError::Rails(count) => {
-                write!(f, "{count} rails are more than the {RAILS} there is room for")
             }
         }
     }
@@ -99,9 +89,6 @@ impl Facts {
             if let Some(index) = pairs.into_iter().position(|(low, high)| low >= high) {
                 return Err(FactsError::NotRising(knob, index + 1));
             }
-        }
-        if raw.rails.len() > RAILS {
-            return Err(FactsError::Rails(raw.rails.len()));
         }
         let mut cpu: Vec<Kilohertz> = raw
             .clusters
@@ -156,47 +143,11 @@ impl Facts {
         self.values(knob).binary_search(&value).is_ok()
     }
 
-    /// The rails.
-    pub fn rails(&self) -> &[Rail] {
-        &self.raw.rails
-    }
-
-    /// How long a rail's sensor shows the same conversion.
-    pub fn refresh(&self) -> Nanos {
-        self.raw.refresh
-    }
-
     /// The highest value of the knob's table that is not above `value`, or its lowest; `value` itself where there is none.
     pub fn nearest(&self, knob: Knob, value: u32) -> u32 {
         let values = self.values(knob);
         let below = values.iter().rev().find(|it| **it <= value);
         below.or(values.first()).copied().unwrap_or(value)
-    }
-
-    /// Whether this reading counts in the board's total.
-    pub fn counts(&self, reading: &RailReading) -> bool {
-        self.raw
-            .rails
-            .iter()
-            .any(|rail| rail.counted && rail.name == reading.name)
-    }
-
-    /// The rule for the total, to be printed beside it: `VDD_IN`, or a sum of rails.
-    pub fn total_rule(&self) -> String {
-        let names = |counted| -> Vec<&str> {
-            self.raw
-                .rails
-                .iter()
-                .filter(|rail| rail.counted == counted)
-                .map(|rail| rail.name.as_str())
-                .collect()
-        };
-        let (counted, others) = (names(true).join(" + "), names(false).join(", "));
-        if others.is_empty() {
-            counted
-        } else {
-            format!("{counted} ({others} is part of these, not counted again)")
-        }
     }
 }
 
@@ -230,8 +181,6 @@ mod tests {
             clusters: vec![cluster(0, &[100, 200]), cluster(2, &[100, 300])],
             gpu: vec![Kilohertz(300)],
             emc: vec![],
-            rails: Vec::new(),
-            refresh: Nanos::from_millis(430),
         }
     }
 

@@ -46,8 +46,6 @@ impl Machine {
             clusters: cores.clusters.clone(),
             gpu: gpu.as_ref().map_or(Vec::new(), |it| it.clocks.clone()),
             emc: emc.as_ref().map_or(Vec::new(), |it| it.clocks.clone()),
-            rails: Vec::new(),
-            refresh: crate::units::Nanos::ZERO,
         })?;
         let mut settings: Vec<Setting> = cores.hotplug.iter().copied().map(Setting::Online).collect();
         if !cores.clusters.is_empty() {
@@ -311,13 +309,6 @@ impl Board for Machine {
             Setting::EmcCeiling if value == NO_CEILING => self.facts.nearest(Knob::Emc, u32::MAX),
             Setting::EmcRate | Setting::EmcCeiling => self.facts.nearest(Knob::Emc, value),
         }
-    }
-
-    fn rails(&self) -> Result<super::Rails, BoardError> {
-        Err(BoardError::Rails(0))
-    }
-    fn temperature(&self) -> Result<crate::units::Millicelsius, BoardError> {
-        Err(BoardError::Temperature(0))
     }
 
     /// Whether a cooling device of the thermal governor is at work.

@@ -22,6 +22,8 @@ pub mod settle;
 pub mod space;
 #[cfg(feature = "std")]
 pub mod transaction;
+#[cfg(feature = "std")]
+pub mod window;
 
 pub use mode::PowerMode;
 
@@ -45,3 +47,5 @@ pub use settle::Fault;
 pub use space::ModeSpace;
 #[cfg(feature = "std")]
 pub use transaction::{Step, Transaction};
+#[cfg(feature = "std")]
+pub use window::Window;

@@ -1,38 +1,29 @@
 //! The simulated Jetson AGX Orin 64 GB: its tables, rails and the parameters of its physics.
 //!
 //! Tables as JetPack 6 shows them (`shared/data/jetson/boards.json`, entry `agx_orin_64gb`, which names the source of
-//! each). Rails: INA3221 at 1-0040 and 1-0041, 2 mOhm shunts; VDDQ_VDD2_1V8AO is fed from VIN_SYS_5V0, so the
-//! total leaves it out.
+//! each). Rails: INA3221 at 1-0040 and 1-0041, 2 mOhm shunts.
 
 use super::physics::{Heat, Physics, PowerLaw, Shape};
+use super::sensors::STEP;
 use super::thermal::Thermal;
-use crate::board::{Cluster, Rail, RawFacts};
-use crate::units::{Kilohertz, Nanos};
+use crate::board::rail::rail_name;
+use crate::board::supplies::REFRESH;
+use crate::board::{Cluster, Rail, RawFacts, Sensor, Supplies};
+use crate::units::Kilohertz;
 
 /// The name it is opened by.
 pub(super) const NAME: &str = "agx-orin";
 
-/// The rails in the order of [`super::physics::RailPower`], with whether they count in the total.
-const RAILS: [(&str, bool); 4] = [
-    ("VDD_GPU_SOC", true),
-    ("VDD_CPU_CV", true),
-    ("VIN_SYS_5V0", true),
-    ("VDDQ_VDD2_1V8AO", false),
-];
+/// The rails in the order of [`super::physics::RailPower`].
+const RAILS: [&str; 4] = ["VDD_GPU_SOC", "VDD_CPU_CV", "VIN_SYS_5V0", "VDDQ_VDD2_1V8AO"];
 
-/// Facts and physics.
-pub(super) fn board() -> (RawFacts, Physics) {
+/// Facts, supplies and physics.
+pub(super) fn board() -> (RawFacts, Supplies, Physics) {
     // The CPU's points lie 76.8 MHz apart (two steps of the 38.4 MHz reference), with the top value added.
     let mut cpu: Vec<Kilohertz> = (0..28).map(|step| Kilohertz(115_200 + 76_800 * step)).collect();
     cpu.push(Kilohertz(2_201_600));
     let mut gpu: Vec<Kilohertz> = (3..=12).map(|step| Kilohertz(102_000 * step)).collect();
     gpu.push(Kilohertz(1_300_500));
-    let rail = |(name, counted): (&str, bool)| {
-        Some(Rail {
-            name: name.try_into().ok()?,
-            counted,
-        })
-    };
     let facts = RawFacts {
         name: "Jetson AGX Orin".to_owned(),
         soc: "tegra234".to_owned(),
@@ -47,10 +38,13 @@ pub(super) fn board() -> (RawFacts, Physics) {
             .to_vec(),
         gpu,
         emc: [204_000, 665_600, 2_133_000, 3_199_000].map(Kilohertz).to_vec(),
-        rails: RAILS.into_iter().filter_map(rail).collect(),
-        refresh: Nanos::from_millis(430),
     };
-    (facts, PHYSICS)
+    let supplies = Supplies::new(RAILS.map(|name| Rail {
+        name: rail_name(name),
+        sensor: Sensor::Current(Some(STEP)),
+        refresh: REFRESH,
+    }));
+    (facts, supplies, PHYSICS)
 }
 
 /// The AGX has twice the Orin Nano's GPU cores (2048 to 1024) and memory width (256 to 128 bit), and its CPU cores.

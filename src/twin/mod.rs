@@ -15,7 +15,9 @@ mod sensors;
 pub mod table;
 mod thermal;
 
-use crate::board::{Board, BoardError, Facts, FactsError, Rails, RawFacts, Setting};
+use crate::board::{
+    Board, BoardError, Facts, FactsError, Rails, RawFacts, Sensors, Setting, Supplies, Throttling,
+};
 use crate::clock::{Clock, Monotonic};
 use crate::power::{ModeSpace, PowerMode};
 use crate::profile::Kind;
@@ -23,14 +25,14 @@ use crate::units::{Millicelsius, Nanos};
 use core::fmt;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use physics::{Physics, Share, Use};
-use sensors::Sensors;
+use sensors::Converter;
 use std::sync::Arc;
 
 pub use pace::Paced;
 pub use table::HostTime;
 
-/// Makes a board's facts and physics.
-type Make = fn() -> (RawFacts, Physics);
+/// Makes a board's facts, supplies and physics.
+type Make = fn() -> (RawFacts, Supplies, Physics);
 
 /// The boards that can be simulated, by name.
 const KNOWN: &[(&str, Make)] = &[(agx_orin::NAME, agx_orin::board)];
@@ -83,7 +85,8 @@ struct Shared {
     values: Vec<AtomicU32>,
     inference: Held,
     training: Held,
-    sensors: Sensors,
+    supplies: Supplies,
+    sensors: Converter,
 }
 
 /// A simulated board. A clone is another handle to the same board, for another thread; nothing in it locks.
@@ -108,7 +111,7 @@ impl Twin {
 
     fn new(name: &str, seed: u64, live: bool, now: Nanos) -> Result<Twin, TwinError> {
         let known = KNOWN.iter().find(|(known, _)| *known == name);
-        let (raw, physics) = known.ok_or_else(|| TwinError::Unknown(name.to_owned()))?.1();
+        let (raw, supplies, physics) = known.ok_or_else(|| TwinError::Unknown(name.to_owned()))?.1();
         let facts = Facts::check(raw).map_err(TwinError::Facts)?;
         let space = ModeSpace::of(&facts);
         let top = space.top();
@@ -118,7 +121,7 @@ impl Twin {
             .chain(clusters)
             .chain([Setting::GpuCeiling, Setting::EmcCeiling])
             .collect();
-        let sensors = Sensors::new(seed, now, facts.refresh(), &physics, &top);
+        let sensors = Converter::new(seed, now, supplies.refresh(), &physics, &top);
         Ok(Twin(Arc::new(Shared {
             facts,
             space,
@@ -135,6 +138,7 @@ impl Twin {
             settings,
             inference: Held::default(),
             training: Held::default(),
+            supplies,
             sensors,
         })))
     }
@@ -275,14 +279,25 @@ impl Board for Twin {
     fn is_limited(&self) -> bool {
         false
     }
+}
 
-    fn rails(&self) -> Result<Rails, BoardError> {
-        self.catch_up();
-        Ok(self.0.sensors.rails(&self.0.facts))
+impl Sensors for Twin {
+    fn supplies(&self) -> &Supplies {
+        &self.0.supplies
     }
 
-    fn temperature(&self) -> Result<Millicelsius, BoardError> {
+    fn rails(&mut self) -> Rails {
         self.catch_up();
-        Ok(self.0.sensors.temperature())
+        self.0.sensors.rails()
+    }
+
+    fn temperature(&mut self) -> Option<Millicelsius> {
+        self.catch_up();
+        Some(self.0.sensors.temperature())
+    }
+
+    /// It has no over-current logic and nothing that cools by slowing down.
+    fn throttling(&mut self) -> Throttling {
+        Throttling::default()
     }
 }

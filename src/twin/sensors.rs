@@ -2,7 +2,7 @@
 
 use super::physics::{Physics, RailPower, Use};
 use super::thermal::Nodes;
-use crate::board::{Facts, RailReading, Rails};
+use crate::board::{Measured, Rails};
 use crate::power::PowerMode;
 use crate::units::{Millicelsius, Milliwatts, Nanos};
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 const MILLIVOLTS: [u32; 4] = [19_600, 19_600, 5_000, 5_000];
 
 /// One step of a current, mA: 40 uV over a shunt of 2 mOhm.
-const STEP: f64 = 20.0;
+pub(super) const STEP: u32 = 20;
 
 /// How far noise moves a conversion at most, as a part of it.
 const NOISE: f64 = 0.005;
@@ -23,7 +23,7 @@ pub(super) fn most_shown(watts: f64) -> Milliwatts {
     let half_steps: f64 = MILLIVOLTS
         .iter()
         .take(3)
-        .map(|mv| f64::from(*mv) / 1e3 * STEP / 2.0)
+        .map(|mv| f64::from(*mv) / 1e3 * f64::from(STEP) / 2.0)
         .sum();
     // One more milliwatt for each rail, because power is rounded up on each. A board draws less than a megawatt.
     Milliwatts((watts * 1e3 * (1.0 + NOISE) + half_steps + 3.0).ceil() as u32)
@@ -31,7 +31,7 @@ pub(super) fn most_shown(watts: f64) -> Milliwatts {
 
 /// The state of the sensors. Any thread may read; one at a time converts, and the others read what is there.
 #[derive(Debug)]
-pub(super) struct Sensors {
+pub(super) struct Converter {
     seed: u64,
     opened: Nanos,
     refresh: Nanos,
@@ -49,12 +49,18 @@ pub(super) struct Sensors {
     sink: AtomicU64,
 }
 
-impl Sensors {
+impl Converter {
     /// Sensors of an idle board at rest.
-    pub(super) fn new(seed: u64, now: Nanos, refresh: Nanos, physics: &Physics, mode: &PowerMode) -> Sensors {
+    pub(super) fn new(
+        seed: u64,
+        now: Nanos,
+        refresh: Nanos,
+        physics: &Physics,
+        mode: &PowerMode,
+    ) -> Converter {
         let idle = physics.power(mode, mode, &Use::default());
         let nodes = physics.thermal.at_rest(idle.total());
-        Sensors {
+        Converter {
             seed,
             opened: now,
             refresh,
@@ -131,14 +137,15 @@ impl Sensors {
     }
 
     /// The latest conversion.
-    pub(super) fn rails(&self, facts: &Facts) -> Rails {
+    pub(super) fn rails(&self) -> Rails {
         let currents = self.currents.load(Ordering::Relaxed);
-        let readings = facts.rails().iter().zip(MILLIVOLTS).enumerate();
+        let readings = MILLIVOLTS.into_iter().enumerate();
         readings
-            .map(|(index, (rail, millivolts))| RailReading {
-                name: rail.name.clone(),
-                millivolts,
-                milliamperes: (currents >> (16 * index)) as u32 & 0xffff,
+            .map(|(index, millivolts)| {
+                Ok(Measured::Current {
+                    millivolts,
+                    milliamperes: (currents >> (16 * index)) as u32 & 0xffff,
+                })
             })
             .collect()
     }
@@ -155,8 +162,8 @@ fn convert(power: &RailPower, seed: u64, tick: u64) -> u64 {
     let mut packed = 0;
     for (index, (watts, millivolts)) in (0_u32..).zip(watts.into_iter().zip(MILLIVOLTS)) {
         let noisy = watts * (1.0 + NOISE * noise(seed, tick, index));
-        let milliamperes = (noisy * 1e6 / f64::from(millivolts) / STEP).round() * STEP;
-        packed |= u64::from(milliamperes as u16) << (16 * index);
+        let steps = (noisy * 1e6 / f64::from(millivolts) / f64::from(STEP)).round();
+        packed |= u64::from((steps * f64::from(STEP)) as u16) << (16 * index);
     }
     packed
 }

@@ -7,11 +7,12 @@ use super::record::{self, Record, Summary};
 use super::stalls::{self, Stall};
 use fulcrum::board::Board;
 use fulcrum::clock::{Clock, Monotonic};
+use fulcrum::power::Window;
 use fulcrum::runtime::control::{Control, Sample};
 use fulcrum::runtime::{Completion, Completions, Events, Runtime};
 use fulcrum::schedule::Policy;
 use fulcrum::trace::Event;
-use fulcrum::units::Nanos;
+use fulcrum::units::{Milliwatts, Nanos};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -116,12 +117,10 @@ impl Watch {
         let accuracy = self
             .accuracy(from, to)
             .map_or("-".to_string(), |share| format!("{:3.0} %", 100.0 * share));
-        let board = self.samples.last().map_or("-".to_string(), |sample| {
-            let heat = sample
-                .temperature
-                .map_or(String::new(), |heat| format!(" {heat}"));
-            format!("{}{heat}", sample.power)
-        });
+        let power = self.samples.iter().rev().find_map(|sample| sample.power);
+        let power = power.map_or("-".to_string(), |power| power.to_string());
+        let heat = self.samples.last().and_then(|sample| sample.temperature);
+        let board = heat.map_or(power.clone(), |heat| format!("{power} {heat}"));
         let light = if self.start + Nanos::from_secs(second) > self.light_changes {
             "glare"
         } else {
@@ -177,8 +176,9 @@ impl Watch {
         let losses: Vec<f64> = self.steps().map(|(_, loss)| loss).collect();
         let tail = losses.len().saturating_sub(losses.len().div_ceil(10).min(20));
         let last = self.samples.last();
-        let power = |of: fn(&Sample) -> fulcrum::units::Milliwatts| {
-            last.map_or(0.0, |sample| of(sample).as_watts_f64())
+        let power = |of: fn(&Window) -> Option<Milliwatts>| {
+            let power = last.and_then(|sample| of(&sample.window));
+            power.map_or(0.0, Milliwatts::as_watts_f64)
         };
         let limit = Nanos((arguments.latency_ms * 1e6) as u64);
         // A stall delays a frame too if it fell into the piece that was running when the frame came.
@@ -232,8 +232,8 @@ impl Watch {
             },
             power: record::Power {
                 limit_w: arguments.power_w,
-                mean_w: power(|sample| sample.mean),
-                max_w: power(|sample| sample.max),
+                mean_w: power(Window::mean),
+                max_w: power(Window::max),
             },
             host: record::Host {
                 watched: stalls.is_some(),
@@ -266,7 +266,7 @@ impl Watch {
             power: self
                 .samples
                 .iter()
-                .map(|sample| (seconds(sample.at), sample.power.as_watts_f64()))
+                .filter_map(|sample| Some((seconds(sample.at), sample.power?.as_watts_f64())))
                 .collect(),
             events: self.kept,
         }
