@@ -19,7 +19,9 @@ mod cpu;
 mod disk;
 mod draw;
 mod gpu;
-mod kernel;
+#[cfg(feature = "fuse")]
+pub(super) mod inode;
+pub(super) mod kernel;
 mod latency;
 mod memory;
 pub(super) mod node;
@@ -104,10 +106,21 @@ impl fmt::Display for TreeError {
 impl core::error::Error for TreeError {}
 
 /// Is told the number of a node that came or went, so that a cache can forget it.
-type Watcher = Arc<dyn Fn(Ino) + Send + Sync>;
+pub(super) type Watcher = Arc<dyn Fn(Ino) + Send + Sync>;
 
 #[derive(Default)]
 struct Watch(Mutex<Option<Watcher>>);
+
+impl Watch {
+    fn get(&self) -> Option<Watcher> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    #[cfg(feature = "fuse")]
+    fn set(&self, watcher: Option<Watcher>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = watcher;
+    }
+}
 
 impl fmt::Debug for Watch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -148,7 +161,7 @@ impl Tree {
     }
 
     /// Does something to the state, then tells the watcher which nodes came or went.
-    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Kernel) -> T) -> T {
+    fn with<T>(&self, act: impl FnOnce(&mut Kernel) -> T) -> T {
         let mut kernel = self.lock();
         if self.0.live {
             kernel.tick(Monotonic.now());
@@ -156,11 +169,8 @@ impl Tree {
         let outcome = act(&mut kernel);
         let changed = core::mem::take(&mut kernel.changed);
         drop(kernel);
-        if !changed.is_empty() {
-            let watcher = self.0.watch.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            if let Some(watcher) = watcher {
-                changed.into_iter().for_each(|ino| watcher(ino));
-            }
+        if let (false, Some(watcher)) = (changed.is_empty(), self.0.watch.get()) {
+            changed.into_iter().for_each(|ino| watcher(ino));
         }
         outcome
     }
@@ -280,10 +290,6 @@ impl Tree {
             let now = kernel.now + by;
             kernel.tick(now);
         }
-    }
-
-    pub(super) fn watch(&self, watcher: Option<Watcher>) {
-        *self.0.watch.0.lock().unwrap_or_else(PoisonError::into_inner) = watcher;
     }
 
     pub(super) fn plan(&self, touch: Touch, ino: Ino) -> Plan {

@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
 mod demo;
+mod twin;
 
 /// Keeps a robot's perception on time while it keeps learning, inside its power budget.
 #[derive(Parser)]
@@ -17,11 +18,14 @@ struct Arguments {
 enum Verb {
     /// A camera is answered on time while a network learns, on a simulated board
     Demo(demo::Arguments),
+    /// A simulated Jetson as files, to poke at with a shell
+    Twin(twin::Arguments),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().verb {
         Verb::Demo(arguments) => demo::run(&arguments),
+        Verb::Twin(arguments) => twin::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -151,7 +151,7 @@ impl Rails {
                 *current = (noisy * 1e6 / millivolts / step as f64).round() as u64 * step;
                 index += 1;
             }
-            over |= meter.current.iter().zip(&meter.critical).any(|(mA, limit)| mA > limit);
+            over |= meter.current.iter().zip(&meter.critical).any(|(current, limit)| current > limit);
         }
         if let (true, Some(count)) = (over, self.over_current.get_mut(2)) {
             *count += 1;
