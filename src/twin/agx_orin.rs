@@ -50,7 +50,7 @@ pub(super) fn board() -> (RawFacts, Supplies, Physics) {
 /// The AGX has twice the Orin Nano's GPU cores (2048 to 1024) and memory width (256 to 128 bit), and its CPU cores.
 const NANO_WIDTHS: f64 = 2.0;
 
-const PHYSICS: Physics = Physics {
+pub(super) const PHYSICS: Physics = Physics {
     // MobileNetV2, ONNX Runtime CUDA, minibatch 1.
     inference: Shape {
         width: NANO_WIDTHS,

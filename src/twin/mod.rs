@@ -9,11 +9,15 @@
 //! counters, throttling, the time that a write takes, and coupled nodes.
 
 mod agx_orin;
+pub mod faults;
+#[cfg(feature = "fuse")]
+pub mod fuse;
 pub mod pace;
 pub mod physics;
 mod sensors;
 pub mod table;
 mod thermal;
+pub mod tree;
 
 use crate::board::{
     Board, BoardError, Facts, FactsError, Rails, RawFacts, Sensors, Setting, Supplies, Throttling,
@@ -28,8 +32,12 @@ use physics::{Physics, Share, Use};
 use sensors::Converter;
 use std::sync::Arc;
 
+pub use faults::Fault;
+#[cfg(feature = "fuse")]
+pub use fuse::Mount;
 pub use pace::Paced;
 pub use table::HostTime;
+pub use tree::Tree;
 
 /// Makes a board's facts, supplies and physics.
 type Make = fn() -> (RawFacts, Supplies, Physics);

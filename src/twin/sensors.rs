@@ -169,7 +169,7 @@ fn convert(power: &RailPower, seed: u64, tick: u64) -> u64 {
 }
 
 /// A number from -1 to 1 that depends on nothing but its arguments (splitmix64).
-fn noise(seed: u64, tick: u64, rail: u32) -> f64 {
+pub(super) fn noise(seed: u64, tick: u64, rail: u32) -> f64 {
     let mut bits = seed
         ^ tick
             .wrapping_mul(4)

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 mod conf;
 mod demo;
+mod twin;
 
 /// Keeps a robot's perception on time while it keeps learning, inside its power budget.
 #[derive(Parser)]
@@ -20,12 +21,15 @@ enum Verb {
     Conf(conf::Arguments),
     /// A camera is answered on time while a network learns, on a simulated board
     Demo(demo::Arguments),
+    /// A simulated Jetson as files, to poke at with a shell
+    Twin(twin::Arguments),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().verb {
         Verb::Conf(arguments) => return conf::run(&arguments),
         Verb::Demo(arguments) => demo::run(&arguments),
+        Verb::Twin(arguments) => twin::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
