@@ -102,7 +102,10 @@ impl Nodes {
         let Kind::Disk(content) = &mut self.get_mut(ino)?.kind else {
             return Err(Errno::ISDIR);
         };
-        let end = offset.checked_add(bytes.len()).filter(|end| *end <= LONGEST).ok_or(Errno::NOSPC)?;
+        let end = offset
+            .checked_add(bytes.len())
+            .filter(|end| *end <= LONGEST)
+            .ok_or(Errno::NOSPC)?;
         if content.len() < end {
             content.resize(end, 0);
         }

@@ -17,7 +17,10 @@ pub(crate) const ROOT: Ino = 1;
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
     /// Entries by name. On disk a folder takes new entries; elsewhere only the kernel makes them.
-    Folder { entries: BTreeMap<String, Ino>, disk: bool },
+    Folder {
+        entries: BTreeMap<String, Ino>,
+        disk: bool,
+    },
     /// Text of the link, relative.
     Link(String),
     /// A file of the kernel: shows and stores through its attribute.
@@ -128,7 +131,10 @@ impl Nodes {
 
     fn walk(&self, from: Ino, path: &str, follow: bool, links: &mut u32) -> Result<Ino, Errno> {
         let mut at = if path.starts_with('/') { ROOT } else { from };
-        let mut parts = path.split('/').filter(|part| !part.is_empty() && *part != ".").peekable();
+        let mut parts = path
+            .split('/')
+            .filter(|part| !part.is_empty() && *part != ".")
+            .peekable();
         while let Some(part) = parts.next() {
             if part == ".." {
                 at = self.here(at)?.parent;
