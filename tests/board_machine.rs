@@ -74,23 +74,19 @@ impl Mounted {
 
     /// What every writable file of the knobs says, to a shell: another reader than the code under test.
     fn seen_by_a_shell(&self) -> BTreeMap<String, String> {
-        let script = "cd \"$1\" && for f in sys/devices/system/cpu/cpu*/online \
+        let script = "cd \"$1\" && grep . /dev/null sys/devices/system/cpu/cpu*/online \
             sys/devices/system/cpu/cpufreq/policy*/scaling_min_freq sys/devices/system/cpu/cpufreq/policy*/scaling_max_freq \
             sys/class/devfreq/*/min_freq sys/class/devfreq/*/max_freq sys/class/devfreq/*/device/power/control \
             sys/kernel/nvpmodel_clk_cap/emc sys/kernel/nvpmodel_emc_cap/emc_iso_cap \
-            sys/kernel/debug/bpmp/debug/clk/emc/mrq_rate_locked; do [ -e \"$f\" ] && echo \"$f $(cat \"$f\")\"; done; true";
+            sys/kernel/debug/bpmp/debug/clk/emc/mrq_rate_locked 2>/dev/null; true";
         let output = Command::new("sh")
             .args(["-c", script, "sh"])
             .arg(&self.folder)
             .output()
             .unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
         let text = String::from_utf8(output.stdout).unwrap();
-        let pairs = text.lines().map(|line| line.split_once(' ').unwrap());
+        assert!(text.lines().count() > 8, "{text}");
+        let pairs = text.lines().map(|line| line.split_once(':').unwrap());
         pairs
             .map(|(path, value)| (path.to_owned(), value.to_owned()))
             .collect()

@@ -171,10 +171,11 @@ impl<'b, B: Board + ?Sized> Change<'b, B> {
     /// Moves every knob of the board to its value in `mode`. After an error the old values are back, or the error says that
     /// they are not.
     pub fn apply(self, mode: PowerMode) -> Result<Applied<'b, B>, ChangeError> {
-        // What the board is in already need not be on offer: another program may have put it there.
-        let before = self.before;
+        let (before, facts) = (self.before, self.board.facts());
         let mut knobs = knobs_of(&mode);
-        knobs.retain(|(knob, value)| *value != before.get(*knob));
+        // What the board is in already need not be on offer: another program may have put it there. What is on offer is
+        // asked for all the same: of clusters that come on.
+        knobs.retain(|(knob, value)| *value != before.get(*knob) || facts.offers(*knob, *value));
         self.apply_knobs(&knobs)
     }
 
