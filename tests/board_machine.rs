@@ -195,9 +195,9 @@ fn two_hundred_random_modes_are_set_as_a_shell_sees_them_and_restored() {
             };
             let found = mounted.seen_by_a_shell();
             let mut most = 0;
-            for mode in modes(&mounted.machine(), 100, 7) {
+            let mut machine = mounted.machine();
+            for mode in modes(&machine, 100, 7) {
                 mounted.tree().clear_log();
-                let mut machine = mounted.machine();
                 let applied = Change::begin(&mut machine)
                     .unwrap()
                     .journaled(mounted.journal(), None)
