@@ -156,10 +156,22 @@ mod tests {
         let fault = Fault::new(Touch::Write, effect.clone());
         assert_eq!(strikes(fault.clone()), [true, false, false, false]);
         assert_eq!(strikes(fault.clone().nth(3)), [false, false, true, false]);
-        assert_eq!(strikes(fault.clone().nth(2).for_good()), [false, true, true, true]);
-        assert_eq!(strikes(fault.clone().at(Place::Suffix("max".into())).nth(2)), [false, false, true, false]);
-        assert_eq!(strikes(fault.at(Place::Path("a/min".into()))), [false, true, false, false]);
-        assert_eq!(strikes(Fault::new(Touch::Change, effect.clone())), [true, false, false, false]);
+        assert_eq!(
+            strikes(fault.clone().nth(2).for_good()),
+            [false, true, true, true]
+        );
+        assert_eq!(
+            strikes(fault.clone().at(Place::Suffix("max".into())).nth(2)),
+            [false, false, true, false]
+        );
+        assert_eq!(
+            strikes(fault.at(Place::Path("a/min".into()))),
+            [false, true, false, false]
+        );
+        assert_eq!(
+            strikes(Fault::new(Touch::Change, effect.clone())),
+            [true, false, false, false]
+        );
         assert_eq!(strikes(Fault::new(Touch::Read, effect)), [false; 4]);
     }
 }

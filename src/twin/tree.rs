@@ -96,9 +96,16 @@ impl fmt::Display for TreeError {
         match self {
             TreeError::Unknown(name) => {
                 let known: Vec<_> = Tree::boards().map(|(name, _)| name).collect();
-                write!(f, "no board named {name:?} can be simulated as files; choose one of: {}", known.join(", "))
+                write!(
+                    f,
+                    "no board named {name:?} can be simulated as files; choose one of: {}",
+                    known.join(", ")
+                )
             }
-            TreeError::Built(errno) => write!(f, "the simulated board's own files contradict each other: {errno}"),
+            TreeError::Built(errno) => write!(
+                f,
+                "the simulated board's own files contradict each other: {errno}"
+            ),
         }
     }
 }
@@ -150,9 +157,16 @@ impl Tree {
 
     /// A board that has just started, idle and at rest.
     pub fn open(board: &str, options: Options) -> Result<Tree, TreeError> {
-        let found = boards::ALL.iter().map(|make| make()).find(|known| known.name == board);
+        let found = boards::ALL
+            .iter()
+            .map(|make| make())
+            .find(|known| known.name == board);
         let board = found.ok_or_else(|| TreeError::Unknown(board.to_owned()))?;
-        let now = if options.live { Monotonic.now() } else { Nanos::ZERO };
+        let now = if options.live {
+            Monotonic.now()
+        } else {
+            Nanos::ZERO
+        };
         Ok(Tree(Arc::new(Shared {
             live: options.live,
             kernel: Mutex::new(Kernel::start(board, options, now)?),
@@ -223,8 +237,13 @@ impl Tree {
             let Kind::Folder { entries, .. } = &kernel.built.nodes.here(ino)?.kind else {
                 return Err(Errno::NOTDIR);
             };
-            let here = entries.iter().filter(|(_, ino)| kernel.built.nodes.here(**ino).is_ok());
-            Ok(here.map(|(name, _)| name.clone()).filter(|name| name != HIDDEN).collect())
+            let here = entries
+                .iter()
+                .filter(|(_, ino)| kernel.built.nodes.here(**ino).is_ok());
+            Ok(here
+                .map(|(name, _)| name.clone())
+                .filter(|name| name != HIDDEN)
+                .collect())
         })
     }
 
@@ -266,7 +285,9 @@ impl Tree {
     /// Lets an over-current input (1 under-voltage, 2 mean, 3 instantaneous) fire so many times more.
     pub fn over_current(&self, input: usize, times: u64) -> Result<(), Errno> {
         self.with(|kernel| {
-            let count = input.checked_sub(1).and_then(|index| kernel.rails.over_current.get_mut(index));
+            let count = input
+                .checked_sub(1)
+                .and_then(|index| kernel.rails.over_current.get_mut(index));
             *count.ok_or(Errno::INVAL)? += times;
             Ok(())
         })
@@ -322,12 +343,12 @@ impl Tree {
     }
 
     /// A write to a knob, after its wait. Killing is the mount's part; without a process the write before which it
-    /// would be killed gives `EINTR`.
+    /// would be killed gives `ECANCELED` (which no library tries again).
     pub(super) fn carry_out_write(&self, by: By, ino: Ino, bytes: &[u8], plan: Plan) -> Result<usize, Errno> {
         self.with(|kernel| {
             let result = match plan.effect {
                 Some(Effect::Errno(errno)) => Err(errno),
-                Some(Effect::KillBefore) => Err(Errno::INTR),
+                Some(Effect::KillBefore) => Err(Errno::CANCELED),
                 Some(Effect::Vanish) => kernel.withhold(ino, None).and(Err(Errno::NODEV)),
                 Some(Effect::Ignore) => Ok(bytes.len()),
                 Some(Effect::Value(value)) => kernel.store(ino, value.as_bytes()).map(|()| bytes.len()),
@@ -338,7 +359,9 @@ impl Tree {
                         part => kernel.store(ino, part).map(|()| part.len()),
                     }
                 }
-                Some(Effect::Block(_) | Effect::KillAfter) | None => kernel.store(ino, bytes).map(|()| bytes.len()),
+                Some(Effect::Block(_) | Effect::KillAfter) | None => {
+                    kernel.store(ino, bytes).map(|()| bytes.len())
+                }
             };
             kernel.log_write(by, ino, bytes, result.map(|_| ()), plan.wait);
             result

@@ -10,9 +10,9 @@ use crate::units::Nanos;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use fuser::{
-    BsdFileFlags, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo, LockOwner,
-    OpenAccMode, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory, ReplyEmpty, ReplyEntry,
-    ReplyOpen, ReplyWrite, Request, TimeOrNow, WriteFlags,
+    BsdFileFlags, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo,
+    LockOwner, OpenAccMode, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory,
+    ReplyEmpty, ReplyEntry, ReplyOpen, ReplyWrite, Request, TimeOrNow, WriteFlags,
 };
 use rustix::io::Errno as Kernel;
 use rustix::process::{Pid, Signal, kill_process};
@@ -61,7 +61,10 @@ fn text(name: &OsStr) -> Result<&str, Kernel> {
 
 impl Files {
     pub(super) fn new(tree: Tree, waiting: Arc<Waiting>) -> Files {
-        let owner = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        let owner = (
+            rustix::process::geteuid().as_raw(),
+            rustix::process::getegid().as_raw(),
+        );
         Files(Arc::new(Shared {
             tree,
             waiting,
@@ -78,10 +81,12 @@ impl Files {
         }
         let shared = Arc::clone(&self.0);
         // Without a thread the request is dropped, and its reply then says EIO.
-        let _ = std::thread::Builder::new().name("twin-wait".to_owned()).spawn(move || {
-            shared.waiting.wait(wait);
-            act(&shared);
-        });
+        let _ = std::thread::Builder::new()
+            .name("twin-wait".to_owned())
+            .spawn(move || {
+                shared.waiting.wait(wait);
+                act(&shared);
+            });
     }
 
     /// A change on the disk that a fault may meet; `answer` gets what came of it.
@@ -99,7 +104,7 @@ impl Files {
                 Some(Effect::Errno(errno)) => Err(*errno),
                 Some(Effect::KillBefore) => {
                     kill(pid);
-                    Err(Kernel::INTR)
+                    Err(Kernel::CANCELED)
                 }
                 effect => act(&shared.tree, effect.as_ref()),
             };
@@ -193,7 +198,10 @@ fn part(bytes: &[u8], offset: u64, size: u32) -> &[u8] {
 
 impl Filesystem for Files {
     fn lookup(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        self.entry(text(name).and_then(|name| self.0.tree.child(parent.0, name)), reply);
+        self.entry(
+            text(name).and_then(|name| self.0.tree.child(parent.0, name)),
+            reply,
+        );
     }
 
     fn getattr(&self, _request: &Request, ino: INodeNo, _handle: Option<FileHandle>, reply: ReplyAttr) {
@@ -252,22 +260,41 @@ impl Filesystem for Files {
         }
     }
 
-    fn mkdir(&self, request: &Request, parent: INodeNo, name: &OsStr, mode: u32, umask: u32, reply: ReplyEntry) {
+    fn mkdir(
+        &self,
+        request: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        mode: u32,
+        umask: u32,
+        reply: ReplyEntry,
+    ) {
         let name = text(name).map(str::to_owned);
         let perm = (mode & !umask & 0o7777) as u16;
         let make = move |tree: &Tree, _: Option<&Effect>| {
             // Sysfs has no way to make a folder.
             let made = tree.make_folder(parent.0, &name?, perm);
-            tree.stat(made.map_err(|errno| if errno == Kernel::ACCESS { Kernel::PERM } else { errno })?)
+            tree.stat(made.map_err(|errno| {
+                if errno == Kernel::ACCESS {
+                    Kernel::PERM
+                } else {
+                    errno
+                }
+            })?)
         };
-        self.change(request, parent.0, make, move |shared, outcome| shared.entry(outcome, reply));
+        self.change(request, parent.0, make, move |shared, outcome| {
+            shared.entry(outcome, reply)
+        });
     }
 
     fn symlink(&self, request: &Request, parent: INodeNo, name: &OsStr, target: &Path, reply: ReplyEntry) {
         let name = text(name).map(str::to_owned);
         let target = text(target.as_os_str()).map(str::to_owned);
-        let make = move |tree: &Tree, _: Option<&Effect>| tree.stat(tree.make_link(parent.0, &name?, &target?)?);
-        self.change(request, parent.0, make, move |shared, outcome| shared.entry(outcome, reply));
+        let make =
+            move |tree: &Tree, _: Option<&Effect>| tree.stat(tree.make_link(parent.0, &name?, &target?)?);
+        self.change(request, parent.0, make, move |shared, outcome| {
+            shared.entry(outcome, reply)
+        });
     }
 
     fn unlink(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
@@ -326,7 +353,10 @@ impl Filesystem for Files {
             return reply.error(code(errno));
         }
         let handle = self.0.new_handle(stat.epoch);
-        reply.opened(FileHandle(handle), FopenFlags::FOPEN_DIRECT_IO | FopenFlags::FOPEN_NOFLUSH);
+        reply.opened(
+            FileHandle(handle),
+            FopenFlags::FOPEN_DIRECT_IO | FopenFlags::FOPEN_NOFLUSH,
+        );
     }
 
     fn create(
@@ -346,7 +376,13 @@ impl Filesystem for Files {
             Ok(stat) => {
                 let handle = FileHandle(shared.new_handle(stat.epoch));
                 let flags = FopenFlags::FOPEN_DIRECT_IO | FopenFlags::FOPEN_NOFLUSH;
-                reply.created(&lifetime(&stat), &shared.attributes(&stat), Generation(0), handle, flags);
+                reply.created(
+                    &lifetime(&stat),
+                    &shared.attributes(&stat),
+                    Generation(0),
+                    handle,
+                    flags,
+                );
             }
             Err(errno) => reply.error(code(errno)),
         });
@@ -369,7 +405,9 @@ impl Filesystem for Files {
         };
         if offset > 0
             && stat.shape != Shape::Disk
-            && let Some(Open { shown: Some(shown), .. }) = self.0.handles().get(&handle.0)
+            && let Some(Open {
+                shown: Some(shown), ..
+            }) = self.0.handles().get(&handle.0)
         {
             return reply.data(part(shown, offset, size));
         }
@@ -377,16 +415,18 @@ impl Filesystem for Files {
             Shape::Own => Plan::default(),
             _ => self.0.tree.plan(Touch::Read, ino.0),
         };
-        self.after(plan.wait, move |shared| match shared.tree.carry_out_read(ino.0, plan) {
-            Ok(shown) => {
-                reply.data(part(&shown, offset, size));
-                if stat.shape != Shape::Disk
-                    && let Some(open) = shared.handles().get_mut(&handle.0)
-                {
-                    open.shown = Some(shown);
+        self.after(plan.wait, move |shared| {
+            match shared.tree.carry_out_read(ino.0, plan) {
+                Ok(shown) => {
+                    reply.data(part(&shown, offset, size));
+                    if stat.shape != Shape::Disk
+                        && let Some(open) = shared.handles().get_mut(&handle.0)
+                    {
+                        open.shown = Some(shown);
+                    }
                 }
+                Err(errno) => reply.error(code(errno)),
             }
-            Err(errno) => reply.error(code(errno)),
         });
     }
 
@@ -456,7 +496,14 @@ impl Filesystem for Files {
         reply.ok();
     }
 
-    fn fsync(&self, request: &Request, ino: INodeNo, _handle: FileHandle, _datasync: bool, reply: ReplyEmpty) {
+    fn fsync(
+        &self,
+        request: &Request,
+        ino: INodeNo,
+        _handle: FileHandle,
+        _datasync: bool,
+        reply: ReplyEmpty,
+    ) {
         match self.0.tree.stat(ino.0) {
             // Everything is in memory: what matters is that a fault can meet it.
             Ok(stat) if stat.shape == Shape::Disk => {
@@ -466,11 +513,25 @@ impl Filesystem for Files {
         }
     }
 
-    fn fsyncdir(&self, request: &Request, ino: INodeNo, _handle: FileHandle, _datasync: bool, reply: ReplyEmpty) {
+    fn fsyncdir(
+        &self,
+        request: &Request,
+        ino: INodeNo,
+        _handle: FileHandle,
+        _datasync: bool,
+        reply: ReplyEmpty,
+    ) {
         self.change(request, ino.0, |_, _| Ok(()), |_, outcome| empty(outcome, reply));
     }
 
-    fn readdir(&self, _request: &Request, ino: INodeNo, _handle: FileHandle, offset: u64, mut reply: ReplyDirectory) {
+    fn readdir(
+        &self,
+        _request: &Request,
+        ino: INodeNo,
+        _handle: FileHandle,
+        offset: u64,
+        mut reply: ReplyDirectory,
+    ) {
         let (above, entries) = match self.0.tree.entries(ino.0) {
             Ok(listing) => listing,
             Err(errno) => return reply.error(code(errno)),

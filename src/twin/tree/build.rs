@@ -69,7 +69,8 @@ impl Builder {
     fn disk(&mut self, path: &str, text: &str) -> Result<Ino, Errno> {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         let folder = self.folder(folder, 0o755, true)?;
-        self.0.add(folder, name, 0o644, Kind::Disk(text.as_bytes().to_vec()))
+        self.0
+            .add(folder, name, 0o644, Kind::Disk(text.as_bytes().to_vec()))
     }
 
     /// A link with a text of its own.
@@ -107,7 +108,10 @@ pub(super) fn build(board: &Board) -> Result<Built, Errno> {
     }
     let status = format!("pmode:{:04}{}\n", board.start_preset, board.fan_mode);
     let status = to.disk("var/lib/nvpmodel/status", &status)?;
-    to.disk("var/lib/nvpmodel/conf_file_path", &format!("/etc/nvpmodel/{}\n", board.conf))?;
+    to.disk(
+        "var/lib/nvpmodel/conf_file_path",
+        &format!("/etc/nvpmodel/{}\n", board.conf),
+    )?;
     to.folder("var/lib/fulcrum", 0o755, true)?;
     let lasting = to.folder("var/lib", 0o755, true)?;
     to.folder("run", 0o755, true)?;
@@ -157,8 +161,14 @@ fn cpus(to: &mut Builder, board: &Board) -> Result<Vec<Vec<Ino>>, Errno> {
         let mut places = vec![to.folder(&policy, 0o755, false)?];
         let related: Vec<String> = cores.clone().map(|core| core.to_string()).collect();
         to.line(&format!("{policy}/related_cpus"), &related.join(" "))?;
-        to.line(&format!("{policy}/cpuinfo_min_freq"), &lowest.map_or(String::new(), u32::to_string))?;
-        to.line(&format!("{policy}/cpuinfo_max_freq"), &highest.map_or(String::new(), u32::to_string))?;
+        to.line(
+            &format!("{policy}/cpuinfo_min_freq"),
+            &lowest.map_or(String::new(), u32::to_string),
+        )?;
+        to.line(
+            &format!("{policy}/cpuinfo_max_freq"),
+            &highest.map_or(String::new(), u32::to_string),
+        )?;
         to.line(&format!("{policy}/cpuinfo_transition_latency"), "300000")?;
         to.line(&format!("{policy}/scaling_available_frequencies"), &table)?;
         to.line(&format!("{policy}/scaling_available_governors"), &governors)?;
@@ -176,10 +186,17 @@ fn cpus(to: &mut Builder, board: &Board) -> Result<Vec<Vec<Ino>>, Errno> {
         }
         for core in cores {
             let folder = format!("{root}/cpu{core}");
-            to.knob(&format!("{folder}/online"), 0o644, Attribute::Cpu(core, CpuFile::Online))?;
+            to.knob(
+                &format!("{folder}/online"),
+                0o644,
+                Attribute::Cpu(core, CpuFile::Online),
+            )?;
             for (state, name) in [(0, "WFI"), (1, "c7")] {
                 to.line(&format!("{folder}/cpuidle/state{state}/name"), name)?;
-                to.kept(&format!("{folder}/cpuidle/state{state}/disable"), Kept::Flag(false))?;
+                to.kept(
+                    &format!("{folder}/cpuidle/state{state}/disable"),
+                    Kept::Flag(false),
+                )?;
             }
             places.push(to.link(&format!("{folder}/cpufreq"), &format!("../cpufreq/policy{first}"))?);
         }
@@ -195,8 +212,14 @@ fn gpu(to: &mut Builder, board: &Board) -> Result<Ino, Errno> {
     to.line(&format!("{devfreq}/name"), name)?;
     let table: Vec<String> = board.gpu.iter().map(u64::to_string).collect();
     to.line(&format!("{devfreq}/available_frequencies"), &table.join(" "))?;
-    to.line(&format!("{devfreq}/available_governors"), &gpu::GOVERNORS.join(" "))?;
-    to.kept(&format!("{devfreq}/polling_interval"), Kept::Number(50, 0..=10_000))?;
+    to.line(
+        &format!("{devfreq}/available_governors"),
+        &gpu::GOVERNORS.join(" "),
+    )?;
+    to.kept(
+        &format!("{devfreq}/polling_interval"),
+        Kept::Number(50, 0..=10_000),
+    )?;
     to.line(&format!("{devfreq}/trans_stat"), "Not Supported.")?;
     let delay = Kept::Number(500, 0..=u64::from(u32::MAX));
     to.kept(&format!("{folder}/railgate_delay"), delay)?;
@@ -227,7 +250,11 @@ fn gpu(to: &mut Builder, board: &Board) -> Result<Ino, Errno> {
         to.knob(&format!("{folder}/{name}"), perm, Attribute::Gpu(file))?;
     }
     for (index, (name, _)) in board.masks.iter().enumerate() {
-        to.knob(&format!("{folder}/{name}"), 0o644, Attribute::Gpu(GpuFile::Mask(index)))?;
+        to.knob(
+            &format!("{folder}/{name}"),
+            0o644,
+            Attribute::Gpu(GpuFile::Mask(index)),
+        )?;
     }
     to.link(&format!("{devfreq}/device"), "../..")?;
     to.link(&format!("{folder}/devfreq_dev"), &format!("devfreq/{name}"))?;
@@ -260,7 +287,10 @@ fn memory(to: &mut Builder, board: &Board) -> Result<(), Errno> {
     let khz = board.emc.iter().map(|hz| (hz / 1_000).to_string());
     if board.bus.ends_with("bus@0") {
         let khz: Vec<String> = khz.collect();
-        to.line(&format!("{debug}/bpmp/debug/emc/possible_rates"), &format!("{} (kHz)", khz.join(" ")))?;
+        to.line(
+            &format!("{debug}/bpmp/debug/emc/possible_rates"),
+            &format!("{} (kHz)", khz.join(" ")),
+        )?;
         to.kept(&format!("{debug}/bpmp/debug/bwmgr/bwmgr_halt"), Kept::Flag(false))?;
     } else {
         for khz in khz {
@@ -279,7 +309,11 @@ fn engines(to: &mut Builder, board: &Board) -> Result<(), Errno> {
             // PVA shows no users even while it runs.
             let users = if clock.starts_with("dla") { "1" } else { "0" };
             to.knob(&format!("{folder}/clk_rate"), 0o444, Attribute::EngineRate(index))?;
-            to.knob(&format!("{folder}/clk_max_rate"), 0o444, Attribute::EngineRate(index))?;
+            to.knob(
+                &format!("{folder}/clk_max_rate"),
+                0o444,
+                Attribute::EngineRate(index),
+            )?;
             to.line(&format!("{folder}/clk_min_rate"), "0")?;
             to.line(&format!("{folder}/clk_enable_count"), users)?;
         }
@@ -292,8 +326,14 @@ fn zones(to: &mut Builder, board: &Board) -> Result<(), Errno> {
         let folder = format!("sys/devices/virtual/thermal/thermal_zone{index}");
         to.line(&format!("{folder}/type"), zone.name)?;
         to.knob(&format!("{folder}/temp"), 0o444, Attribute::Temperature(index))?;
-        to.kept(&format!("{folder}/policy"), Kept::Word("step_wise", ZONE_POLICIES))?;
-        to.kept(&format!("{folder}/mode"), Kept::Word("enabled", &["enabled", "disabled"]))?;
+        to.kept(
+            &format!("{folder}/policy"),
+            Kept::Word("step_wise", ZONE_POLICIES),
+        )?;
+        to.kept(
+            &format!("{folder}/mode"),
+            Kept::Word("enabled", &["enabled", "disabled"]),
+        )?;
         if zone.trips {
             for (trip, kind, at) in [(0, "passive", 99_000), (1, "critical", 104_500)] {
                 to.line(&format!("{folder}/trip_point_{trip}_type"), kind)?;
@@ -318,10 +358,20 @@ fn fan_and_over_current(to: &mut Builder, board: &Board) -> Result<(), Errno> {
     to.knob(&format!("{fan}/pwm1"), 0o644, Attribute::FanDuty)?;
     to.kept(&format!("{fan}/pwm1_enable"), Kept::Number(1, 0..=5))?;
     let (tachometer, over_current) = board.hwmon;
-    let rpm = hwmon(to, "sys/devices/platform/39c0000.tachometer", tachometer, "pwm_tach")?;
+    let rpm = hwmon(
+        to,
+        "sys/devices/platform/39c0000.tachometer",
+        tachometer,
+        "pwm_tach",
+    )?;
     to.knob(&format!("{rpm}/rpm"), 0o444, Attribute::FanSpeed)?;
     if let Some(number) = over_current {
-        let folder = hwmon(to, "sys/devices/platform/soctherm-oc-event", number, "soctherm_oc")?;
+        let folder = hwmon(
+            to,
+            "sys/devices/platform/soctherm-oc-event",
+            number,
+            "soctherm_oc",
+        )?;
         for input in 1..=3 {
             to.line(&format!("{folder}/oc{input}_throt_en"), "1")?;
             let count = format!("{folder}/oc{input}_event_cnt");

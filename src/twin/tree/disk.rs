@@ -1,11 +1,15 @@
 //! Ordinary files: the folders of the tree that behave as on a disk (`/etc`, `/run`, `/var`).
 
-use super::node::{Ino, Kind, Nodes, ROOT};
+#[cfg(feature = "fuse")]
+use super::node::ROOT;
+use super::node::{Ino, Kind, Nodes};
 use rustix::io::Errno;
 
 /// The longest file, bytes; more is `ENOSPC`.
 const LONGEST: usize = 64 << 20;
 
+/// Names come and go through a mount only.
+#[cfg(feature = "fuse")]
 impl Nodes {
     /// Whether new entries can be made in a folder.
     fn open_folder(&self, folder: Ino) -> Result<(), Errno> {
@@ -96,13 +100,18 @@ impl Nodes {
         }
         Ok(())
     }
+}
 
+impl Nodes {
     /// Writes into a file from `offset`, with zeros up to there.
     pub(super) fn write_at(&mut self, ino: Ino, offset: usize, bytes: &[u8]) -> Result<usize, Errno> {
         let Kind::Disk(content) = &mut self.get_mut(ino)?.kind else {
             return Err(Errno::ISDIR);
         };
-        let end = offset.checked_add(bytes.len()).filter(|end| *end <= LONGEST).ok_or(Errno::NOSPC)?;
+        let end = offset
+            .checked_add(bytes.len())
+            .filter(|end| *end <= LONGEST)
+            .ok_or(Errno::NOSPC)?;
         if content.len() < end {
             content.resize(end, 0);
         }

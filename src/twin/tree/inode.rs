@@ -28,7 +28,7 @@ pub(crate) struct Stat {
     pub(crate) size: u64,
     /// Whether it lies on the disk, where anything may change.
     pub(crate) disk: bool,
-    /// See [`super::kernel::Kernel::epoch`].
+    /// See [`super::node::Nodes::epoch`].
     pub(crate) epoch: u64,
 }
 
@@ -42,7 +42,11 @@ impl Tree {
             let nodes = &kernel.built.nodes;
             // An ordinary file that was unlinked lives on for who has it open.
             let open = nodes.get(ino)?;
-            let node = if matches!(open.kind, Kind::Disk(_)) { open } else { nodes.here(ino)? };
+            let node = if matches!(open.kind, Kind::Disk(_)) {
+                open
+            } else {
+                nodes.here(ino)?
+            };
             let (shape, size) = match &node.kind {
                 Kind::Folder { .. } => (Shape::Folder, 0),
                 Kind::Link(target) => (Shape::Link, target.len() as u64),
@@ -61,7 +65,7 @@ impl Tree {
                 perm: node.perm,
                 size,
                 disk: disk || under_disk,
-                epoch: kernel.epoch(ino),
+                epoch: nodes.epoch(ino),
             })
         })
     }
@@ -158,7 +162,11 @@ impl Tree {
     pub(in crate::twin) fn control(&self, bytes: &[u8]) -> Result<(), Errno> {
         let text = String::from_utf8_lossy(bytes);
         let outcome = text.lines().try_for_each(|line| self.command(line));
-        let error = outcome.as_ref().err().map(ToString::to_string).unwrap_or_default();
+        let error = outcome
+            .as_ref()
+            .err()
+            .map(ToString::to_string)
+            .unwrap_or_default();
         self.with(|kernel| kernel.error = error);
         outcome.map_err(|_| Errno::INVAL)
     }

@@ -8,7 +8,7 @@ use super::draw::{Parts, State};
 use super::gpu::{Gpu, GpuFile, Mask};
 use super::latency;
 use super::memory::Memory;
-use super::node::{Ino, Kind, ROOT};
+use super::node::{Ino, Kind};
 use super::number;
 use super::operation::{By, Log, Operation};
 use super::preset;
@@ -105,7 +105,9 @@ impl Kernel {
     fn boot(&mut self) {
         let noted = self.noted_preset().unwrap_or(self.board.start_preset);
         let preset = self.board.presets.iter().find(|preset| preset.id == noted);
-        let writes = preset.map(|preset| preset::writes(&self.board, preset)).unwrap_or_default();
+        let writes = preset
+            .map(|preset| preset::writes(&self.board, preset))
+            .unwrap_or_default();
         for (path, text) in writes {
             // Rows of clusters that went offline are left out of the table, so every one of these succeeds.
             if let Ok(ino) = self.built.nodes.find(&path, true) {
@@ -113,7 +115,7 @@ impl Kernel {
             }
         }
         // Masks and rails were set before anything used the GPU; it sleeps again.
-        self.gpu.used(Nanos::ZERO);
+        self.gpu.sleep();
         let parts = self.parts();
         let (seed, chips) = (self.options.seed, self.board.chips);
         self.rails = Rails::new(chips, self.board.draw, seed, self.now, &parts);
@@ -124,7 +126,10 @@ impl Kernel {
             return None;
         };
         let text = core::str::from_utf8(note).ok()?;
-        text.split_whitespace().find_map(|word| word.strip_prefix("pmode:"))?.parse().ok()
+        text.split_whitespace()
+            .find_map(|word| word.strip_prefix("pmode:"))?
+            .parse()
+            .ok()
     }
 
     /// Starts again: everything but `/var/lib`, the armed faults and the log is as after the first start.
@@ -136,7 +141,12 @@ impl Kernel {
         next.log = core::mem::take(&mut self.log);
         next.armed = core::mem::take(&mut self.armed);
         let rails = next.rails.clone();
-        next.cpus = Cpus::new(self.board.clusters, &self.board.cpu, self.options.hotplug, self.options.cpu0);
+        next.cpus = Cpus::new(
+            self.board.clusters,
+            &self.board.cpu,
+            self.options.hotplug,
+            self.options.cpu0,
+        );
         next.rails = rails;
         next.boot();
         next.changed = (1..=next.built.nodes.len() as Ino).collect();
@@ -152,7 +162,11 @@ impl Kernel {
         let parts = self.parts();
         self.now = now;
         self.rails.advance(now, &parts);
-        if self.withheld.iter().any(|(_, until)| until.is_some_and(|until| until <= now)) {
+        if self
+            .withheld
+            .iter()
+            .any(|(_, until)| until.is_some_and(|until| until <= now))
+        {
             let (over, still) = core::mem::take(&mut self.withheld)
                 .into_iter()
                 .partition(|(_, until)| until.is_some_and(|until| until <= now));
@@ -166,8 +180,16 @@ impl Kernel {
     /// What the parts take now, W.
     fn parts(&self) -> Parts {
         let (cpu_load, gpu_load) = self.load;
-        let clock = self.cpus.policies.iter().enumerate().filter(|(index, _)| self.cpus.active(*index));
-        let cpu = clock.map(|(_, policy)| self.cpus.current(policy, cpu_load)).max().unwrap_or_default();
+        let clock = self
+            .cpus
+            .policies
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| self.cpus.active(*index));
+        let cpu = clock
+            .map(|(_, policy)| self.cpus.current(policy, cpu_load))
+            .max()
+            .unwrap_or_default();
         self.board.draw.parts(&State {
             cores: self.cpus.online.iter().filter(|online| **online).count(),
             all_cores: self.cpus.online.len(),
@@ -204,9 +226,14 @@ impl Kernel {
 
     /// What a file shows.
     pub(super) fn show(&self, ino: Ino) -> Result<Vec<u8>, Errno> {
-        let attribute = match &self.built.nodes.here(ino)?.kind {
+        let nodes = &self.built.nodes;
+        // An ordinary file that was unlinked lives on for who has it open.
+        if let Kind::Disk(content) = &nodes.get(ino)?.kind {
+            return Ok(content.clone());
+        }
+        let attribute = match &nodes.here(ino)?.kind {
             Kind::Knob(attribute) => attribute,
-            Kind::Disk(content) => return Ok(content.clone()),
+            Kind::Disk(_) => return Err(Errno::NOENT),
             Kind::Folder { .. } => return Err(Errno::ISDIR),
             Kind::Link(_) => return Err(Errno::INVAL),
         };
@@ -226,9 +253,12 @@ impl Kernel {
             // A fan at duty 65 was seen at 2140 a minute.
             Attribute::FanSpeed => (self.fan * 2_140 / 65).to_string(),
             Attribute::FanDuty => self.fan.to_string(),
-            Attribute::OverCurrent(input) => {
-                self.rails.over_current.get(*input).ok_or(Errno::NOENT)?.to_string()
-            }
+            Attribute::OverCurrent(input) => self
+                .rails
+                .over_current
+                .get(*input)
+                .ok_or(Errno::NOENT)?
+                .to_string(),
             Attribute::BootId => self.boot_id(),
             Attribute::Control => return Ok(Vec::new()),
             Attribute::Log => {
@@ -298,13 +328,21 @@ impl Kernel {
             Attribute::Memory(file) => self.memory.store(file, text, gpu_load)?,
             Attribute::EngineCap(index) => {
                 let asked = number::any_base(text)?;
-                let highest = self.board.engines.get(index).map_or(u64::MAX, |engine| engine.highest);
+                let highest = self
+                    .board
+                    .engines
+                    .get(index)
+                    .map_or(u64::MAX, |engine| engine.highest);
                 *self.engines.get_mut(index).ok_or(Errno::NOENT)? = asked.min(highest);
             }
             Attribute::Rail(chip, file) => self.rails.store(chip, file, text)?,
             Attribute::FanDuty => {
                 let duty = number::decimal(text)?;
-                self.fan = if duty <= 255 { duty } else { return Err(Errno::INVAL) };
+                self.fan = if duty <= 255 {
+                    duty
+                } else {
+                    return Err(Errno::INVAL);
+                };
             }
             _ => return Err(Errno::ACCESS),
         }
@@ -385,7 +423,14 @@ impl Kernel {
         result
     }
 
-    pub(super) fn log_write(&mut self, by: By, ino: Ino, text: &[u8], result: Result<(), Errno>, took: Nanos) {
+    pub(super) fn log_write(
+        &mut self,
+        by: By,
+        ino: Ino,
+        text: &[u8],
+        result: Result<(), Errno>,
+        took: Nanos,
+    ) {
         let text = text.strip_suffix(b"\n").unwrap_or(text);
         self.log.push(Operation {
             by,
@@ -396,23 +441,12 @@ impl Kernel {
         });
     }
 
-    /// How often a node or a folder above it went away: a descriptor opened before is dead.
-    pub(super) fn epoch(&self, ino: Ino) -> u64 {
-        let mut sum = 0;
-        let mut at = ino;
-        while let Ok(node) = self.built.nodes.get(at) {
-            sum += node.epoch;
-            if at == ROOT {
-                break;
-            }
-            at = node.parent;
-        }
-        sum
-    }
-
     /// Whether a mask differs from what it can no longer be changed to.
     pub(super) fn needs_reboot(&self, tpc: u64) -> bool {
         self.gpu.golden
-            && self.gpu.show(GpuFile::Mask(0), 0.0, self.now).is_ok_and(|mask| mask != tpc.to_string())
+            && self
+                .gpu
+                .show(GpuFile::Mask(0), 0.0, self.now)
+                .is_ok_and(|mask| mask != tpc.to_string())
     }
 }

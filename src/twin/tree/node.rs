@@ -17,7 +17,14 @@ pub(crate) const ROOT: Ino = 1;
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
     /// Entries by name. On disk a folder takes new entries; elsewhere only the kernel makes them.
-    Folder { entries: BTreeMap<String, Ino>, disk: bool },
+    Folder {
+        entries: BTreeMap<String, Ino>,
+        #[cfg_attr(
+            not(feature = "fuse"),
+            expect(dead_code, reason = "only through a mount do names come and go")
+        )]
+        disk: bool,
+    },
     /// Text of the link, relative.
     Link(String),
     /// A file of the kernel: shows and stores through its attribute.
@@ -119,6 +126,21 @@ impl Nodes {
         names.join("/")
     }
 
+    /// How often a node or a folder above it went away: a descriptor opened before is dead.
+    #[cfg(feature = "fuse")]
+    pub(super) fn epoch(&self, ino: Ino) -> u64 {
+        let mut sum = 0;
+        let mut at = ino;
+        while let Ok(node) = self.get(at) {
+            sum += node.epoch;
+            if at == ROOT {
+                break;
+            }
+            at = node.parent;
+        }
+        sum
+    }
+
     /// Finds a path, following links; those in the last place only if `follow`. Components `.` and `..` and leading
     /// slashes are understood. `ELOOP` after forty links.
     pub(super) fn find(&self, path: &str, follow: bool) -> Result<Ino, Errno> {
@@ -128,7 +150,10 @@ impl Nodes {
 
     fn walk(&self, from: Ino, path: &str, follow: bool, links: &mut u32) -> Result<Ino, Errno> {
         let mut at = if path.starts_with('/') { ROOT } else { from };
-        let mut parts = path.split('/').filter(|part| !part.is_empty() && *part != ".").peekable();
+        let mut parts = path
+            .split('/')
+            .filter(|part| !part.is_empty() && *part != ".")
+            .peekable();
         while let Some(part) = parts.next() {
             if part == ".." {
                 at = self.here(at)?.parent;

@@ -45,7 +45,7 @@ impl fmt::Display for Operation {
         write!(f, " {} {:?} ", self.path, self.text)?;
         match self.result {
             Ok(()) => f.write_str("ok"),
-            Err(errno) => write!(f, "{errno:?}"),
+            Err(errno) => errno.fmt(f),
         }
     }
 }
