@@ -322,6 +322,42 @@ fn the_disk_behaves_as_a_disk() {
 }
 
 #[test]
+fn a_power_cut_takes_what_was_not_synced() {
+    let Some(twin) = nano() else { return };
+    let folder = twin.path("var/lib/fulcrum");
+    let write = |name: &str, text: &str, sync: bool| {
+        let mut file = File::create(folder.join(name)).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        if sync {
+            file.sync_all().unwrap();
+        }
+    };
+    let sync_folder = || File::open(&folder).unwrap().sync_all().unwrap();
+    let names = || twin.tree().list("var/lib/fulcrum").unwrap();
+    write("kept", "all of it", true);
+    write("empty", "not synced", false);
+    sync_folder();
+    write("lost", "synced, but its name was not", true);
+    fs::rename(folder.join("kept"), folder.join("renamed")).unwrap();
+    twin.tree().power_cut().unwrap();
+    assert_eq!(names(), ["empty", "kept"], "the rename was not synced either");
+    assert_eq!(twin.says("cat var/lib/fulcrum/kept"), "all of it");
+    assert_eq!(twin.says("cat var/lib/fulcrum/empty"), "");
+    write("kept.tmp", "more", true);
+    fs::rename(folder.join("kept.tmp"), folder.join("kept")).unwrap();
+    sync_folder();
+    twin.tree().power_cut().unwrap();
+    assert_eq!(twin.says("cat var/lib/fulcrum/kept"), "more");
+    fs::remove_file(folder.join("kept")).unwrap();
+    twin.tree().power_cut().unwrap();
+    assert_eq!(
+        twin.says("cat var/lib/fulcrum/kept"),
+        "more",
+        "nor was the removal synced"
+    );
+}
+
+#[test]
 fn a_fault_meets_the_nth_change_on_the_disk_as_well() {
     let Some(twin) = nano() else { return };
     let script = "cd var/lib/fulcrum && echo x > a && mv a b";

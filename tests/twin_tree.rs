@@ -856,6 +856,7 @@ fn commands_say_what_is_wrong_with_them() {
         "clear",
         "clear-log",
         "reboot",
+        "power-cut",
     ] {
         assert_eq!(tree.command(line), Ok(()), "{line}");
     }

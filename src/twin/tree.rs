@@ -304,6 +304,15 @@ impl Tree {
         self.with(Kernel::reboot)
     }
 
+    /// The power fails and comes back: as [`Tree::reboot`], and what of `/var/lib` was not synced is gone: the content
+    /// of files, and the names in folders. That is the harshest that a disk may do.
+    pub fn power_cut(&self) -> Result<(), TreeError> {
+        self.with(|kernel| {
+            kernel.built.nodes.cut();
+            kernel.reboot()
+        })
+    }
+
     /// Moves the time of a tree that is not live.
     pub fn advance(&self, by: Nanos) {
         let mut kernel = self.lock();

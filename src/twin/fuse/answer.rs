@@ -505,9 +505,13 @@ impl Filesystem for Files {
         reply: ReplyEmpty,
     ) {
         match self.0.tree.stat(ino.0) {
-            // Everything is in memory: what matters is that a fault can meet it.
             Ok(stat) if stat.shape == Shape::Disk => {
-                self.change(request, ino.0, |_, _| Ok(()), |_, outcome| empty(outcome, reply));
+                self.change(
+                    request,
+                    ino.0,
+                    move |tree, _| tree.sync(ino.0),
+                    |_, outcome| empty(outcome, reply),
+                );
             }
             outcome => empty(outcome.map(|_| ()), reply),
         }
@@ -521,7 +525,12 @@ impl Filesystem for Files {
         _datasync: bool,
         reply: ReplyEmpty,
     ) {
-        self.change(request, ino.0, |_, _| Ok(()), |_, outcome| empty(outcome, reply));
+        self.change(
+            request,
+            ino.0,
+            move |tree, _| tree.sync(ino.0),
+            |_, outcome| empty(outcome, reply),
+        );
     }
 
     fn readdir(

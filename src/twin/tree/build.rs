@@ -115,6 +115,7 @@ pub(super) fn build(board: &Board) -> Result<Built, Errno> {
     to.folder("var/lib/fulcrum", 0o755, true)?;
     let lasting = to.folder("var/lib", 0o755, true)?;
     to.folder("run", 0o755, true)?;
+    to.0.sync_all();
     Ok(Built {
         nodes: to.0,
         policies,

@@ -123,7 +123,7 @@ impl Gpu {
         inside
             .clone()
             .find(|hz| *hz >= wanted)
-            .or(inside.last())
+            .or(inside.max())
             .unwrap_or(self.lowest())
     }
 
