@@ -2,7 +2,6 @@
 //!
 //! Where nothing can be mounted the tests say so and use ordinary files for what those can show.
 
-#![cfg(feature = "fuse")]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

@@ -19,10 +19,6 @@ pub(super) enum Kind {
     /// Entries by name. On disk a folder takes new entries; elsewhere only the kernel makes them.
     Folder {
         entries: BTreeMap<String, Ino>,
-        #[cfg_attr(
-            not(feature = "fuse"),
-            expect(dead_code, reason = "only through a mount do names come and go")
-        )]
         disk: bool,
     },
     /// Text of the link, relative.

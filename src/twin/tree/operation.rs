@@ -11,7 +11,7 @@ const KEPT: usize = 1 << 17;
 /// Who wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
-    /// A process, through the mount.
+    /// The thread of this number, through the mount; a program's first thread has the number of its process.
     Process(u32),
     /// The program that holds the tree.
     Holder,
