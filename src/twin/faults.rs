@@ -13,7 +13,8 @@ pub enum Touch {
     Read,
     /// A write to a knob: one `write(2)` is one store.
     Write,
-    /// A change on the disk (`/etc`, `/run`, `/var`): create, write, truncate, rename, unlink, mkdir, rmdir, fsync.
+    /// A change on the disk (`/etc`, `/run`, `/var`): create, write, truncate, rename, unlink, mkdir, rmdir, fsync. A
+    /// name that is made, changed or taken away counts at its folder.
     Disk,
     /// A write to a knob or a change on the disk.
     Change,

@@ -12,13 +12,14 @@
 )]
 
 mod answer;
+mod files;
 
 use super::tree::Tree;
 use crate::clock::{Clock, Monotonic};
 use crate::units::Nanos;
-use answer::Files;
 use core::fmt;
 use core::time::Duration;
+use files::Files;
 use fuser::{BackgroundSession, Config, INodeNo, MountOption, Session, SessionACL};
 use rustix::mount::UnmountFlags;
 use std::io;

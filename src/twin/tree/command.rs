@@ -30,7 +30,7 @@ pub(super) const HELP: &str = "load cpu=0..1 gpu=0..1 | heat on|off | latencies 
     adversary nvpmodel ID | adversary jetson_clocks on|restore|restore-locked | adversary fan DUTY | \
     fault read|write|disk|change [at=PATH|ends=TEXT] [nth=N] [always] \
     errno=NAME|short=BYTES|ignore|value=TEXT|vanish|block_ms=N|kill=before|kill=after | \
-    hide PATH [ms=N] | clear | clear-log | reboot";
+    hide PATH [ms=N] | clear | clear-log | reboot | power-cut";
 
 impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -87,6 +87,7 @@ impl Tree {
                 Ok(())
             }
             Some("reboot") => self.reboot().map_err(CommandError::Boot),
+            Some("power-cut") => self.power_cut().map_err(CommandError::Boot),
             Some(word) => Err(CommandError::Unknown(word.to_owned())),
         }
     }

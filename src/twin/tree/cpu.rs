@@ -130,7 +130,7 @@ impl Cpus {
         inside
             .clone()
             .find(|khz| *khz >= wanted)
-            .or(inside.last())
+            .or(inside.max())
             .unwrap_or(max)
     }
 

@@ -123,7 +123,7 @@ impl Gpu {
         inside
             .clone()
             .find(|hz| *hz >= wanted)
-            .or(inside.last())
+            .or(inside.max())
             .unwrap_or(self.lowest())
     }
 
@@ -135,6 +135,11 @@ impl Gpu {
     /// Notes that it was in use until now.
     pub(super) fn used(&mut self, now: Nanos) {
         self.awake_until = now + IDLE_DELAY;
+    }
+
+    /// Lets it sleep at once, as before its first use.
+    pub(super) fn sleep(&mut self) {
+        self.awake_until = Nanos::ZERO;
     }
 
     /// Whether the governor's own folder is there.

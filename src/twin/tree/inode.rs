@@ -28,9 +28,12 @@ pub(crate) struct Stat {
     pub(crate) size: u64,
     /// Whether it lies on the disk, where anything may change.
     pub(crate) disk: bool,
-    /// See [`super::kernel::Kernel::epoch`].
+    /// See [`super::node::Nodes::epoch`].
     pub(crate) epoch: u64,
 }
+
+/// An entry of a folder.
+pub(crate) type Entry = (Ino, Shape, String);
 
 impl Tree {
     pub(in crate::twin) fn watch(&self, watcher: Option<Watcher>) {
@@ -65,7 +68,7 @@ impl Tree {
                 perm: node.perm,
                 size,
                 disk: disk || under_disk,
-                epoch: kernel.epoch(ino),
+                epoch: nodes.epoch(ino),
             })
         })
     }
@@ -76,7 +79,7 @@ impl Tree {
     }
 
     /// The folder above and the entries of a folder, in order.
-    pub(in crate::twin) fn entries(&self, folder: Ino) -> Result<(Ino, Vec<(Ino, Shape, String)>), Errno> {
+    pub(in crate::twin) fn entries(&self, folder: Ino) -> Result<(Ino, Vec<Entry>), Errno> {
         self.with(|kernel| {
             let nodes = &kernel.built.nodes;
             let node = nodes.here(folder)?;
@@ -125,6 +128,11 @@ impl Tree {
             _ => bytes,
         };
         self.with(|kernel| kernel.built.nodes.write_at(ino, offset, part))
+    }
+
+    /// What is there now outlives a power cut: the content of a file, the names in a folder.
+    pub(in crate::twin) fn sync(&self, ino: Ino) -> Result<(), Errno> {
+        self.with(|kernel| kernel.built.nodes.sync(ino))
     }
 
     pub(in crate::twin) fn resize(&self, ino: Ino, size: u64) -> Result<(), Errno> {

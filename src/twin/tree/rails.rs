@@ -130,7 +130,7 @@ impl Rails {
                 *parts
             };
             self.cycle += whole;
-            self.started = self.started + refresh.times(whole);
+            self.started += refresh.times(whole);
             self.convert(&mean);
             self.sum = Parts::default().plus(parts, (now - self.started).as_secs_f64());
         }
