@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
 mod demo;
+mod doctor;
 
 /// Keeps a robot's perception on time while it keeps learning, inside its power budget.
 #[derive(Parser)]
@@ -17,11 +18,13 @@ struct Arguments {
 enum Verb {
     /// A camera is answered on time while a network learns, on a simulated board
     Demo(demo::Arguments),
+    Doctor(doctor::Arguments),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().verb {
         Verb::Demo(arguments) => demo::run(&arguments),
+        Verb::Doctor(arguments) => return doctor::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
