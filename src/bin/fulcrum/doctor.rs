@@ -27,11 +27,12 @@ use std::process::ExitCode;
 /// Says what on a machine keeps fulcrum from its work, and what to do about each.
 ///
 /// Looks at the rights to write the knobs, at programs that write them too, at what a container hides, and at how the
-/// kernel treats a real-time thread. Reads only: nothing is written, no setting is touched, and no root rights are needed;
-/// what cannot be read is noted and not judged. Rights are those of whoever runs it, so run it as fulcrum will run.
+/// kernel treats a real-time thread. Reads only: nothing is written, no setting is touched, and no root rights are
+/// needed; what cannot be read is noted and not judged. Rights are those of whoever runs it, so run it as fulcrum will
+/// run.
 ///
-/// The exit code is 0 if there is no problem (warnings and notes may be), 1 if there is one, 2 if the root folder or the
-/// command line is wrong.
+/// The exit code is 0 if there is no problem (warnings and notes may be), 1 if there is one, 2 if the root folder or
+/// the command line is wrong.
 #[derive(Args)]
 #[command(after_help = "Examples:
   fulcrum doctor                      this machine, with this user's rights

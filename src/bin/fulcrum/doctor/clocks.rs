@@ -77,8 +77,8 @@ fn governors(root: &Root, machine: &Machine, findings: &mut Findings) {
     }
 }
 
-/// What a governor means for periodic work. On an Orin Nano Super a 100 Hz inference ran 62 % slower with free clocks than
-/// with pinned ones, 69 % of it from the GPU's alone, and the worst tail needed the CPU pinned too.
+/// What a governor means for periodic work. On an Orin Nano Super a 100 Hz inference ran 62 % slower with free clocks
+/// than with pinned ones, 69 % of it from the GPU's alone, and the worst tail needed the CPU pinned too.
 /// Source: github dankang21/jetson-latency-lab (0970a90e), as in shared/design/jetson.md 4.3.
 fn judge(governor: &str, gpu: bool) -> (Level, &'static str) {
     match governor {

@@ -27,8 +27,8 @@ pub(super) fn look(root: &Root, machine: Option<&Machine>, findings: &mut Findin
             Level::Note,
             "container",
             format!("{} is there, so this is a container of {engine}", at(root, path)),
-            "start it with `--privileged -v /sys:/sys -v /sys/kernel/debug:/sys/kernel/debug -v /var/lib/fulcrum:/var/lib/fulcrum`, \
-             and look at the programs and services of the host from the host",
+            "start it with `--privileged -v /sys:/sys -v /sys/kernel/debug:/sys/kernel/debug \
+             -v /var/lib/fulcrum:/var/lib/fulcrum`, and look at the programs and services of the host from the host",
         ),
         None => findings.ok("container", "none of the files is there by which engines mark a container"),
     }
@@ -109,12 +109,13 @@ fn quota(root: &Root, findings: &mut Findings) {
         level,
         NAME,
         format!(
-            "{} allows {} us of processor time each {} us, all threads together: used up, they stand until the period ends",
+            "{} allows {} us of processor time each {} us, of all threads: used up, they stand until it ends",
             at(root, &quota.path),
             quota.time,
             quota.period
         ),
-        "take the quota away: no `--cpus` or `--cpu-quota` for docker, `CPUQuota=` empty in the unit; use `--cpuset-cpus` to share cores",
+        "take the quota away: no `--cpus` or `--cpu-quota` for docker, `CPUQuota=` empty in the unit; share cores with \
+         `--cpuset-cpus`",
     );
 }
 
@@ -149,7 +150,7 @@ fn cpuset(root: &Root, findings: &mut Findings) {
         if may < 2 { Level::Warning } else { Level::Note },
         NAME,
         format!("{}: this process may run on {may} of {} cores online", at(root, STATUS), online.len()),
-        "leave at least two, one for the dispatcher alone: `--cpuset-cpus` of docker, `AllowedCPUs=` of the unit, `taskset`",
+        "leave two or more, one for the dispatcher: docker's `--cpuset-cpus`, the unit's `AllowedCPUs=`, `taskset`",
     );
 }
 

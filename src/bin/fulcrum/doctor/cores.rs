@@ -68,9 +68,8 @@ fn isolated(root: &Root, findings: &mut Findings) {
 }
 
 /// An idle state that is on.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Idle {
-    /// Microseconds that waking takes; a state whose latency cannot be read sorts first.
+    /// Microseconds that waking takes, if they can be read.
     latency: Option<u64>,
     core: u8,
     state: u8,
@@ -84,7 +83,12 @@ fn idle(root: &Root, findings: &mut Findings) {
     };
     let on: Vec<Idle> = cores.iter().flat_map(|core| states(root, *core)).collect();
     let deep = |it: &&Idle| it.state > 0 && it.latency.is_none_or(|it| it >= FELT);
-    let deepest = on.iter().filter(deep).max();
+    // The last of equals is taken: of the first core.
+    let deepest = on
+        .iter()
+        .rev()
+        .filter(deep)
+        .max_by_key(|it| (it.latency, it.state));
     let Some(deepest) = deepest else {
         return findings.ok(
             NAME,

@@ -151,8 +151,8 @@ fn owner(root: &Root, folder: &Path) -> Owner {
     }
 }
 
-/// The process that holds a lock on the file with this inode, from `/proc/locks`. The device is not compared: on layered
-/// file systems the list names another than the file does.
+/// The process that holds a lock on the file with this inode, from `/proc/locks`. The device is not compared: on
+/// layered file systems the list names another than the file does.
 fn holder(locks: &str, inode: u64) -> Option<u32> {
     locks.lines().find_map(|line| {
         let mut words = line.split_whitespace().skip(1);

@@ -59,13 +59,17 @@ fn preemption(root: &Root, findings: &mut Findings) {
         Preemption::Some(word) => findings.found(
             Level::Note,
             NAME,
-            format!("{shown} says {word}, not PREEMPT_RT: the kernel's own work may delay the dispatcher by milliseconds"),
+            format!(
+                "{shown} says {word}, not PREEMPT_RT: the kernel's own work may delay the dispatcher for ms"
+            ),
             "for hard bounds install a real-time kernel; NVIDIA's JetPack has packages of one",
         ),
         Preemption::None => findings.found(
             Level::Warning,
             NAME,
-            format!("{shown} does not say PREEMPT: a thread in the kernel is not interrupted for the dispatcher"),
+            format!(
+                "{shown} does not say PREEMPT: a thread in the kernel is not interrupted for the dispatcher"
+            ),
             "install a kernel with PREEMPT or PREEMPT_RT; NVIDIA's JetPack kernels have it",
         ),
     }

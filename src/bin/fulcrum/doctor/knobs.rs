@@ -37,10 +37,10 @@ fn written(root: &Root, machine: &Machine, knob: Knob, name: String, findings: &
     let Some((setting, path, error)) = refused.next() else {
         return findings.ok(name, format!("all {} files can be written", files.len()));
     };
-    let others = refused.count();
     let what = format!(
-        "{setting} cannot be written ({}: {error}), nor can {others} other files of {}",
+        "{setting} cannot be written ({}: {error}); {} of the knob's {} files refuse",
         at(root, path),
+        refused.count() + 1,
         files.len()
     );
     findings.found(Level::Problem, name, what, writing_needs(error.raw_os_error()));
@@ -50,10 +50,10 @@ fn written(root: &Root, machine: &Machine, knob: Knob, name: String, findings: &
 fn writing_needs(errno: Option<i32>) -> &'static str {
     match errno {
         Some(libc::EROFS) => {
-            "mount it for writing: `sudo mount -o remount,rw /sys`, or start the container with `--privileged -v /sys:/sys`"
+            "mount it for writing: `sudo mount -o remount,rw /sys`, or give the container `--privileged -v /sys:/sys`"
         }
         Some(libc::EACCES | libc::EPERM) => {
-            "run fulcrum as root, or let a udev rule give the files to its group; `sudo fulcrum doctor` shows what root may"
+            "run fulcrum as root, or let a udev rule give its group the files (`sudo fulcrum doctor` says if it helps)"
         }
         _ => "the file is there and takes no value: look for messages of its driver in `sudo dmesg`",
     }
@@ -71,7 +71,7 @@ fn debug_files(root: &Root, jetson: bool, findings: &mut Findings) {
         ),
         _ => (
             format!("{shown} is empty or missing, so debugfs is not mounted"),
-            "`sudo mount -t debugfs none /sys/kernel/debug`; for a container add `-v /sys/kernel/debug:/sys/kernel/debug`",
+            "`sudo mount -t debugfs none /sys/kernel/debug`; for docker `-v /sys/kernel/debug:/sys/kernel/debug`",
         ),
     };
     if jetson {

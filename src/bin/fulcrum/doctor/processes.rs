@@ -22,7 +22,8 @@ struct Known {
     fix: &'static str,
 }
 
-/// Programs without a finding of their own. Source for NVIDIA's: shared/design/jetson.md 4.4; for the others their manuals.
+/// Programs without a finding of their own. Source for NVIDIA's: shared/design/jetson.md 4.4; for the others their
+/// manuals.
 const KNOWN: [Known; 11] = [
     Known {
         name: "nvpmodel",

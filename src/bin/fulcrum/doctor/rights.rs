@@ -86,7 +86,7 @@ fn memory(
                 Level::Warning,
                 NAME,
                 format!(
-                    "no CAP_IPC_LOCK and {most} bytes of locked memory at most ({}): a page fault may delay the dispatcher",
+                    "no CAP_IPC_LOCK and {most} bytes locked at most ({}): a page fault may delay the dispatcher",
                     at(root, LIMITS)
                 ),
                 "grant one: AmbientCapabilities=CAP_IPC_LOCK or LimitMEMLOCK=infinity in its unit, `memlock` in \

@@ -1,4 +1,6 @@
-//! NVIDIA's and others' services that write what fulcrum writes. Source of what each does: shared/design/jetson.md 2.5, 4.4.
+//! NVIDIA's and others' services that write what fulcrum writes.
+//!
+//! Source of what each does: shared/design/jetson.md 2.5 and 4.4.
 
 use super::at;
 use super::finding::{Findings, Level};
@@ -22,6 +24,11 @@ const RULES: [&str; 4] = [
 pub(super) fn look(root: &Root, processes: &Result<Vec<Process>, FileError>, findings: &mut Findings) {
     let units = enabled(root);
     let processes = processes.as_deref().unwrap_or_default();
+    // Where neither services nor processes can be seen, that one is missing says nothing.
+    let unseen = |name: &str, findings: &mut Findings| match &units {
+        Err(error) if processes.is_empty() => findings.unread(name, error),
+        _ => findings.ok(name, "neither enabled nor running"),
+    };
     nvpmodel(root, &units, findings);
     let seen = |name: &str| trace(root, name, &units, processes);
     match seen("nvfancontrol") {
@@ -31,7 +38,7 @@ pub(super) fn look(root: &Root, processes: &Result<Vec<Process>, FileError>, fin
             format!("nvfancontrol sets the fan every 2 s ({trace})"),
             "nothing: fulcrum leaves the fan alone",
         ),
-        None => findings.ok("nvfancontrol", "neither enabled nor running"),
+        None => unseen("nvfancontrol", findings),
     }
     let socket = root
         .exists("run/jtop.sock")
@@ -43,7 +50,7 @@ pub(super) fn look(root: &Root, processes: &Result<Vec<Process>, FileError>, fin
             format!("jtop's service may run jetson_clocks, switch the power mode and set the fan ({trace})"),
             "leave its controls alone while fulcrum runs, or `sudo systemctl disable --now jtop`",
         ),
-        None => findings.ok("jtop", "neither enabled nor running"),
+        None => unseen("jtop", findings),
     }
     nvpower(root, &units, findings);
 }
@@ -97,7 +104,8 @@ fn stored(status: &str) -> Option<u32> {
     mode.parse().ok()
 }
 
-/// Links below systemd's folder to what is started at boot. They may lead nowhere below this root, and count all the same.
+/// Links below systemd's folder to what is started at boot. They may lead nowhere below this root, and count all the
+/// same.
 fn enabled(root: &Root) -> Result<Vec<String>, FileError> {
     let folders = root.names(UNITS)?;
     let folders = folders
@@ -132,18 +140,22 @@ fn trace(
 
 fn nvpower(root: &Root, units: &Result<Vec<String>, FileError>, findings: &mut Findings) {
     const NAME: &str = "nvpower-rules";
-    let names_it = |path: &String| root.text(path).is_ok_and(|text| runs_nvpower(&text));
-    let rule = RULES.into_iter().find_map(|folder| {
-        let names = root.names(folder).unwrap_or_default();
-        let mut rules = names.into_iter().filter(|it| it.ends_with(".rules"));
-        rules.find_map(|name| Some(format!("{folder}/{name}")).filter(names_it))
-    });
+    let folders: Vec<(&str, Vec<String>)> = RULES
+        .into_iter()
+        .filter_map(|folder| Some((folder, root.names(folder).ok()?)))
+        .collect();
+    let rules = folders
+        .iter()
+        .flat_map(|(folder, names)| names.iter().map(move |name| format!("{folder}/{name}")));
+    let rule = rules
+        .filter(|path| path.ends_with(".rules"))
+        .find(|path| root.text(path).is_ok_and(|text| runs_nvpower(&text)));
     let unit = units
         .as_ref()
         .ok()
         .and_then(|it| it.iter().find(|it| it.ends_with("/nvpower.service")));
-    match rule.as_ref().or(unit) {
-        Some(path) => findings.found(
+    match (rule.as_ref().or(unit), units) {
+        (Some(path), _) => findings.found(
             Level::Note,
             NAME,
             format!(
@@ -152,7 +164,8 @@ fn nvpower(root: &Root, units: &Result<Vec<String>, FileError>, findings: &mut F
             ),
             "start fulcrum after it: `After=nvpower.service` in its unit",
         ),
-        None => findings.ok(NAME, "neither a udev rule nor a service runs nvpower.sh"),
+        (None, Err(error)) if folders.is_empty() => findings.unread(NAME, error),
+        _ => findings.ok(NAME, "neither a udev rule nor a service runs nvpower.sh"),
     }
 }
 

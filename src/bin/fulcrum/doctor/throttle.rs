@@ -42,7 +42,7 @@ fn cooling(root: &Root, findings: &mut Findings) {
             Level::Warning,
             NAME,
             format!("{} is {state}: {kind:?} holds clocks down because of heat", at(root, &path)),
-            "cool the board (fan, heat sink, air), or choose a smaller mode; times measured now are those of a hot board",
+            "cool the board (fan, heat sink, air), or choose a smaller mode; do not measure a profile until it is cool",
         ),
         None => findings.ok(NAME, format!("none of {} cooling devices limits a clock", devices.len())),
     }
