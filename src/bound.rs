@@ -13,9 +13,24 @@
 //!   `late` is how far a piece may overrun the length it was announced with; by [`DRIFT`] a release may come before its
 //!   place. For one stream that ends within its cycle the two waits do not add up, since the overrun passes while the
 //!   request is on its way: `max(J, B) + s + C` from the release.
-//! * **One queue for all** ([`Rule::Queue`]): first come, first served, at most one training piece a job in the queue.
+//! * **One queue for all** ([`Rule::Queue`]): first come, first served, at most so many training pieces in the queue.
 //!   What stands before a request came at most `w` before it, so `w <= q + sum_j (1 + (w + J_j) / (beta_j T_j)) (C_j + s)`,
 //!   hence `w <= (q + sum_j (1 + J_j / (beta_j T_j)) (C_j + s)) / (1 - U)`.
+//! * **Fixed priorities** ([`Rule::Priority`]): as `Border`, but only streams of the same or a higher priority count in the
+//!   period, and the blocking is the longer of `q` and the longest minibatch of a lower priority: non-preemptive fixed
+//!   priority analysis (George, Rivierre, Spuri 1996) over the level's whole busy period.
+//! * **Turns** ([`Rule::Turns`]): training has a turn of at most `q` (its slice, and the piece that overran it) before each
+//!   minibatch: `w = q + sum_j ceil((w + J_j) / (beta_j T_j)) (C_j + s + q)`.
+//!
+//! Where requests may come more slowly than announced, a minibatch may be run before it is full, so there `beta T` is
+//! `(beta - 1) T`.
+//!
+//! A stream may send `burst` requests at once, if the mean rate over any longer time keeps to its period; in the sums above
+//! it counts as a jitter of `(burst - 1) T` more, since that is how early requests may come; its latency counts from the
+//! hand-in all the same.
+//!
+//! Where each minibatch has a deadline and the earliest goes first, [`deadlines_hold`] proves more than these: the streams
+//! keep their deadlines although some order among them would not.
 //!
 //! The times in a bound are upper quantiles or maxima, never means. Integers only; every division rounds up.
 //! The first two forms restate published non-preemptive analysis; the busy-period use for several streams and the
@@ -30,8 +45,15 @@ pub struct Demand {
     pub period: Nanos,
     /// `J`: how long after its release a request may be handed in.
     pub jitter: Nanos,
+    /// Requests that may come at once; at least 1.
+    pub burst: u32,
+    /// Of a higher number goes first, under [`Rule::Priority`].
+    pub priority: u8,
     /// Requests in one minibatch. At least 1.
     pub minibatch: u32,
+    /// Whether a minibatch may be run before it is full, because requests may come more slowly than their period: each
+    /// such run costs as much as a full one, and comes as soon as the missing ones could have.
+    pub partial: bool,
     /// `C`: the longest one minibatch takes.
     pub cost: Nanos,
 }
@@ -39,7 +61,8 @@ pub struct Demand {
 /// What a stream may have to wait for, beside other streams.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Blocking {
-    /// `q`: the longest training piece. Under [`Rule::Queue`] the sum over the jobs, one piece each.
+    /// `q`: the longest training piece. Under [`Rule::Queue`] the sum of all pieces that may be in the queue; under
+    /// [`Rule::Turns`] the longest turn.
     pub piece: Nanos,
     /// How far a piece may overrun the length it was announced with. Used by [`Rule::Reserved`].
     pub late: Nanos,
@@ -56,6 +79,10 @@ pub enum Rule {
     Border,
     /// As `Border`, and the time before a known release is kept free.
     Reserved,
+    /// As `Border`, and a stream waits only for those of its priority and above.
+    Priority,
+    /// Training and inference take turns.
+    Turns,
 }
 
 /// A release may come this part of a period before its place: far more than two clocks drift apart.
@@ -67,12 +94,13 @@ const STEPS: u32 = 10_000;
 /// The worst-case latency of `demands[which]`, or `None` if there is none: overload, or `which` out of range.
 pub fn worst_case(rule: Rule, demands: &[Demand], which: usize, blocking: Blocking) -> Option<Nanos> {
     let subject = demands.get(which)?;
+    // The first of a minibatch waits for the others.
     let assembly = subject
         .period
         .times(u64::from(subject.minibatch).saturating_sub(1));
     let response = match rule {
         Rule::Queue => subject.jitter + queue(demands, blocking)?,
-        Rule::Border => subject.jitter + busy_period(demands, blocking.piece, blocking.switch)?,
+        Rule::Border => subject.jitter + busy_period(demands.iter(), blocking.piece, blocking.switch)?,
         Rule::Reserved => {
             let drift = demands
                 .iter()
@@ -80,32 +108,113 @@ pub fn worst_case(rule: Rule, demands: &[Demand], which: usize, blocking: Blocki
                 .max()?;
             let blocked = blocking.piece.min(blocking.late + drift);
             let alone = subject.jitter.max(blocked) + subject.cost + blocking.switch;
-            if demands.len() == 1 && alone.0 <= cycle(subject) {
+            if demands.len() == 1 && subject.burst <= 1 && alone.0 <= cycle(subject) {
                 alone
             } else {
-                subject.jitter + busy_period(demands, blocked, blocking.switch)?
+                subject.jitter + busy_period(demands.iter(), blocked, blocking.switch)?
             }
+        }
+        Rule::Priority => {
+            let level = demands.iter().filter(|it| it.priority >= subject.priority);
+            let lower = demands.iter().filter(|it| it.priority < subject.priority);
+            let lower = lower
+                .map(|it| it.cost + blocking.switch)
+                .max()
+                .unwrap_or(Nanos::ZERO);
+            subject.jitter + busy_period(level, blocking.piece.max(lower), blocking.switch)?
+        }
+        // A turn before each minibatch is a switch that takes longer.
+        Rule::Turns => {
+            subject.jitter + busy_period(demands.iter(), blocking.piece, blocking.switch + blocking.piece)?
         }
     };
     Some(assembly + response)
 }
 
-/// Time between two minibatches of a stream.
-fn cycle(demand: &Demand) -> u64 {
+/// Whether every stream keeps its deadline (from release to completion, in the order of `demands`) when the minibatch with
+/// the earliest deadline goes first, however the others come.
+///
+/// Non-preemptive earliest-deadline-first over sporadic work (Jeffay, Stanat, Martel 1991; George, Rivierre, Spuri 1996): for
+/// each moment `t` up to the longest busy period at which a deadline may fall,
+/// `max {C_j + s, q : D_j > t} + sum_j max(0, floor((t - D_j) / (beta_j T_j)) + 1) (C_j + s) <= t`. Training enters as `q`.
+/// Deadlines count from when a minibatch is complete; one that is complete `J` late, or came early in a burst, has `J` less.
+pub fn deadlines_hold(demands: &[Demand], deadlines: &[Nanos], blocking: Blocking) -> bool {
+    let left = |demand: &Demand, deadline: Nanos| {
+        let assembly = demand.period.times(u64::from(demand.minibatch).saturating_sub(1));
+        deadline.0.checked_sub(assembly.0)?.checked_sub(demand.jitter.0)
+    };
+    let Some(busy) = busy_period(demands.iter(), blocking.piece, blocking.switch) else {
+        return false;
+    };
+    let all = || demands.iter().zip(deadlines);
+    if demands.len() != deadlines.len() || all().any(|(demand, deadline)| left(demand, *deadline).is_none()) {
+        return false;
+    }
+    let relative = |(demand, deadline): (&Demand, &Nanos)| left(demand, *deadline).unwrap_or(0);
+    let needs = |demand: &Demand| (demand.cost + blocking.switch).0;
+    let holds_at = |t: u64| {
+        let later = all().filter(|pair| relative(*pair) > t);
+        let blocked = later
+            .map(|(demand, _)| needs(demand))
+            .max()
+            .unwrap_or(0)
+            .max(blocking.piece.0);
+        let mut work = blocked;
+        for pair in all() {
+            // Requests of a burst come early by so much, and so do those of a stream whose first was late.
+            let early = early(pair.0);
+            if let Some(since) = t.saturating_add(early).checked_sub(relative(pair)) {
+                let minibatches = since / cycle(pair.0) + 1;
+                work = work.saturating_add(needs(pair.0).saturating_mul(minibatches));
+            }
+        }
+        work <= t
+    };
+    // Work rises only at deadlines, so each of them is looked at, and one that is too many is no proof.
+    let mut steps = STEPS;
+    for pair in all() {
+        let first = relative(pair).saturating_sub(early(pair.0));
+        let mut t = first.max(1);
+        while t <= busy.0.max(first) {
+            if steps == 0 || !holds_at(t) {
+                return false;
+            }
+            steps -= 1;
+            t = t.saturating_add(cycle(pair.0));
+        }
+    }
+    true
+}
+
+/// How much earlier than one period after the other requests may come.
+fn early(demand: &Demand) -> u64 {
     demand
-        .period
+        .jitter
         .0
-        .max(1)
-        .saturating_mul(u64::from(demand.minibatch.max(1)))
+        .saturating_add(demand.period.times(u64::from(demand.burst).saturating_sub(1)).0)
+}
+
+/// Least time between two minibatches of a stream.
+fn cycle(demand: &Demand) -> u64 {
+    let requests = match demand.minibatch {
+        0 | 1 => 1,
+        full if demand.partial => full - 1,
+        full => full,
+    };
+    demand.period.0.max(1).saturating_mul(u64::from(requests))
 }
 
 /// Least fixed point of `w = blocked + sum_j ceil((w + J_j) / cycle_j) (C_j + s)`, from below.
-fn busy_period(demands: &[Demand], blocked: Nanos, switch: Nanos) -> Option<Nanos> {
+fn busy_period<'d>(
+    demands: impl Iterator<Item = &'d Demand> + Clone,
+    blocked: Nanos,
+    switch: Nanos,
+) -> Option<Nanos> {
     let mut length = blocked.0.max(1);
     for _ in 0..STEPS {
         let mut next = blocked.0;
-        for demand in demands {
-            let minibatches = length.saturating_add(demand.jitter.0).div_ceil(cycle(demand));
+        for demand in demands.clone() {
+            let minibatches = length.saturating_add(early(demand)).div_ceil(cycle(demand));
             next = next.checked_add((demand.cost + switch).0.checked_mul(minibatches)?)?;
         }
         if next <= length {
@@ -124,7 +233,7 @@ fn queue(demands: &[Demand], blocking: Blocking) -> Option<Nanos> {
     for demand in demands {
         let cost = u128::from((demand.cost + blocking.switch).0);
         used += (cost * ONE).div_ceil(u128::from(cycle(demand)));
-        work += cost + (cost * u128::from(demand.jitter.0)).div_ceil(u128::from(cycle(demand)));
+        work += cost + (cost * u128::from(early(demand))).div_ceil(u128::from(cycle(demand)));
     }
     let idle = ONE.checked_sub(used).filter(|idle| *idle > 0)?;
     u64::try_from(work.checked_mul(ONE)?.div_ceil(idle))
@@ -140,9 +249,19 @@ mod tests {
     const CAMERA: Demand = Demand {
         period: Nanos(33_000_000),
         jitter: Nanos(500_000),
+        burst: 1,
+        priority: 0,
         minibatch: 1,
+        partial: false,
         cost: Nanos(5_000_000),
     };
+    const ALL: [Rule; 5] = [
+        Rule::Queue,
+        Rule::Border,
+        Rule::Reserved,
+        Rule::Priority,
+        Rule::Turns,
+    ];
     const BLOCKING: Blocking = Blocking {
         piece: Nanos(8_000_000),
         late: Nanos(1_000_000),
@@ -189,7 +308,7 @@ mod tests {
             cost: Nanos(34_000_000),
             ..CAMERA
         };
-        for rule in [Rule::Queue, Rule::Border, Rule::Reserved] {
+        for rule in ALL {
             assert_eq!(worst_case(rule, &[heavy], 0, BLOCKING), None, "{rule:?}");
             assert_eq!(worst_case(rule, &[], 0, BLOCKING), None, "{rule:?}");
         }
@@ -200,7 +319,10 @@ mod tests {
         let all = Demand {
             period: Nanos::MAX,
             jitter: Nanos::MAX,
+            burst: u32::MAX,
+            priority: 0,
             minibatch: u32::MAX,
+            partial: true,
             cost: Nanos::MAX,
         };
         let blocking = Blocking {
@@ -208,8 +330,9 @@ mod tests {
             late: Nanos::MAX,
             switch: Nanos::MAX,
         };
-        for rule in [Rule::Queue, Rule::Border, Rule::Reserved] {
+        for rule in ALL {
             let _ = worst_case(rule, &[all; 8], 0, blocking);
         }
+        assert!(!deadlines_hold(&[all; 8], &[Nanos::MAX; 8], blocking));
     }
 }

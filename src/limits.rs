@@ -15,6 +15,9 @@ pub const MINIBATCH: usize = 64;
 /// Pieces in one training step. 64 cuts of a 100 ms step are 1.5 ms each, where the cut itself starts to cost.
 pub const PIECES: usize = 128;
 
+/// Pieces of one job in a queue, under the policy `in-flight`. Hardware queues are compared up to this depth.
+pub const IN_FLIGHT: usize = 16;
+
 /// Events between two drains of the trace: 8 s at 1,000 events a second.
 pub const EVENTS: usize = 8192;
 

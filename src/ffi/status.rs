@@ -49,6 +49,8 @@ pub const FULCRUM_ERR_MINIBATCH: fulcrum_status_t = 304;
 pub const FULCRUM_ERR_PIECES: fulcrum_status_t = 305;
 /// A job announces another number of pieces than its workload has.
 pub const FULCRUM_ERR_PIECES_DIFFER: fulcrum_status_t = 306;
+/// The burst of a stream is 0 or more than its queue holds.
+pub const FULCRUM_ERR_BURST: fulcrum_status_t = 307;
 /// No stream has this number.
 pub const FULCRUM_ERR_NO_STREAM: fulcrum_status_t = 311;
 /// No job has this number.
@@ -207,6 +209,7 @@ impl Fault {
                     ScheduleError::JobsFull => FULCRUM_ERR_JOBS_FULL,
                     ScheduleError::Zero => FULCRUM_ERR_ZERO,
                     ScheduleError::Minibatch(_) => FULCRUM_ERR_MINIBATCH,
+                    ScheduleError::Burst(_) => FULCRUM_ERR_BURST,
                     ScheduleError::Pieces(_) => FULCRUM_ERR_PIECES,
                 },
                 RuntimeError::Pieces { .. } => FULCRUM_ERR_PIECES_DIFFER,

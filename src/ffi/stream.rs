@@ -12,7 +12,7 @@ use super::status::{FULCRUM_OK, Fault, fulcrum_status_t};
 use crate::clock::{Clock, Monotonic};
 use crate::limits;
 use crate::runtime::{Completion, Completions, Submitter};
-use crate::schedule::{Arrival, StreamSpec};
+use crate::schedule::{Arrival, Overdue, StreamSpec};
 use crate::units::Nanos;
 use crate::workload::{Inference, Request, WorkloadError};
 use core::ffi::{c_char, c_void};
@@ -120,6 +120,8 @@ impl fulcrum_stream_t {
             deadline: Nanos(self.deadline_ns),
             minibatch: self.minibatch.max(1),
             cost: Nanos(self.cost_ns),
+            priority: 0,
+            overdue: Overdue::Run,
         })
     }
 }

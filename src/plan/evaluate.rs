@@ -62,7 +62,7 @@ pub fn evaluate(
         let free = cycle - inference.time.value - problem.switch;
         let usable = match problem.rule {
             Rule::Reserved => free.0 - free.0 % part(step).0.max(1),
-            Rule::Border | Rule::Queue => free.0,
+            Rule::Border | Rule::Queue | Rule::Priority | Rule::Turns => free.0,
         };
         let per_second =
             u128::from(usable) * 1_000_000_000_000 / (u128::from(cycle.0) * u128::from(whole.0)).max(1);
@@ -72,7 +72,10 @@ pub fn evaluate(
     let demand = Demand {
         period: stream.period,
         jitter: stream.jitter,
+        burst: 1,
+        priority: 0,
         minibatch,
+        partial: false,
         cost,
     };
     let blocking = Blocking {

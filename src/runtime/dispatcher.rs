@@ -239,7 +239,7 @@ impl Dispatcher {
                 },
             );
         }
-        self.schedule.end_piece(index, ended, end);
+        self.schedule.end_piece(index, ended, start, end);
     }
 }
 

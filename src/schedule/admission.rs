@@ -1,7 +1,7 @@
 //! Admission: the bound of every stream, and whether what was asked for fits.
 
 use super::{Arrival, Job, Policy, Schedule, Stream};
-use crate::bound::{Blocking, DRIFT, Demand, Rule, worst_case};
+use crate::bound::{Blocking, DRIFT, Demand, Rule, deadlines_hold, worst_case};
 use crate::limits;
 use crate::units::Nanos;
 use core::fmt;
@@ -63,7 +63,13 @@ impl core::error::Error for Refusal {}
 impl Schedule {
     /// The worst-case latency of `stream` under the present policy, from release to completion; `None` if there is none.
     pub fn bound(&self, stream: usize) -> Option<Nanos> {
-        worst_case(self.rule, &self.demands(), stream, self.blocking())
+        let bound = worst_case(self.rule, &self.demands(), stream, self.blocking());
+        let deadline = self.streams.get(stream)?.spec().deadline;
+        match bound {
+            Some(bound) if bound <= deadline => Some(bound),
+            _ if self.earliest_first() => Some(deadline),
+            bound => bound,
+        }
     }
 
     /// Whether every stream keeps its deadline and every job gets to run; else the first reason why not.
@@ -96,6 +102,18 @@ impl Schedule {
         Ok(())
     }
 
+    /// Whether the order of deadlines proves more than the bound of any order does.
+    fn earliest_first(&self) -> bool {
+        let by_deadline = match self.policy {
+            Policy::Edf => true,
+            Policy::Slack => self.rule == Rule::Border,
+            _ => false,
+        };
+        let deadlines: Vec<Nanos, { limits::STREAMS }> =
+            self.streams.iter().map(|stream| stream.spec().deadline).collect();
+        by_deadline && deadlines_hold(&self.demands(), &deadlines, self.blocking())
+    }
+
     /// Which promise holds.
     pub(super) fn rule(&self) -> Rule {
         self.rule
@@ -103,8 +121,11 @@ impl Schedule {
 
     pub(super) fn choose_rule(&self) -> Rule {
         match self.policy {
-            Policy::Fcfs => Rule::Queue,
-            Policy::Fulcrum => Rule::Border,
+            Policy::Fcfs | Policy::InFlight(_) => Rule::Queue,
+            Policy::Fulcrum | Policy::Edf => Rule::Border,
+            Policy::Priority => Rule::Priority,
+            Policy::TimeSlice(_) => Rule::Turns,
+            Policy::Slack if self.least_share > 0 && !self.jobs.is_empty() => Rule::Turns,
             Policy::Slack => self.choose_slack_rule(),
         }
     }
@@ -116,7 +137,7 @@ impl Schedule {
         let sporadic = self
             .streams
             .iter()
-            .any(|stream| matches!(stream.spec().arrival, Arrival::Sporadic { .. }));
+            .any(|stream| !matches!(stream.spec().arrival, Arrival::Periodic { .. }));
         if self.streams.is_empty() || self.jobs.is_empty() || sporadic {
             return Rule::Border;
         }
@@ -157,11 +178,23 @@ impl Schedule {
     }
 
     fn blocking(&self) -> Blocking {
-        let longest = self.jobs.iter().map(|job| job.longest_piece() + self.late);
+        self.blocking_of(Job::longest_piece)
+    }
+
+    /// The blocking if the longest piece of each job were what `longest` says.
+    fn blocking_of(&self, longest: impl Fn(&Job) -> Nanos) -> Blocking {
+        let longest = self.jobs.iter().map(|job| longest(job) + self.late);
         let piece = match self.policy {
-            // Each job may have one piece in the queue.
+            // Each job may have one piece in the queue, or as many as it is deep.
             Policy::Fcfs => longest.fold(Nanos::ZERO, |sum, piece| sum + piece),
-            Policy::Fulcrum | Policy::Slack => longest.max().unwrap_or(Nanos::ZERO),
+            Policy::InFlight(depth) => {
+                longest.fold(Nanos::ZERO, |sum, piece| sum + piece.times(u64::from(depth)))
+            }
+            // The last piece of a turn may start just before its end.
+            Policy::TimeSlice(slice) => longest.max().map_or(Nanos::ZERO, |piece| slice + piece),
+            Policy::Fulcrum | Policy::Priority | Policy::Edf | Policy::Slack => {
+                longest.max().unwrap_or(Nanos::ZERO)
+            }
         };
         let late = if self.jobs.is_empty() {
             Nanos::ZERO
@@ -179,12 +212,15 @@ impl Schedule {
     /// never falls as the piece grows.
     fn largest_piece(&self, stream: usize, deadline: Nanos) -> Nanos {
         let demands = self.demands();
+        // Where a piece has to fit a gap, its blocking is not what the bound is made of.
+        let rule = if self.rule == Rule::Reserved {
+            Rule::Border
+        } else {
+            self.rule
+        };
         let fits = |piece: u64| {
-            let blocking = Blocking {
-                piece: Nanos(piece) + self.late,
-                ..self.blocking()
-            };
-            worst_case(Rule::Border, &demands, stream, blocking).is_some_and(|bound| bound <= deadline)
+            let blocking = self.blocking_of(|_| Nanos(piece));
+            worst_case(rule, &demands, stream, blocking).is_some_and(|bound| bound <= deadline)
         };
         let (mut low, mut high) = (0, deadline.0);
         while low < high {

@@ -40,8 +40,13 @@ pub struct Job {
     next: u16,
     /// When its next piece joined the queue; it may not start earlier.
     ready_since: Nanos,
+    /// When its last pieces ended, the newest last.
+    ends: Ends,
     failures: u8,
 }
+
+/// Ends of the last pieces, for a queue of that depth.
+type Ends = heapless::Deque<Nanos, { limits::IN_FLIGHT }>;
 
 impl Job {
     pub(super) fn new(spec: JobSpec) -> Job {
@@ -49,6 +54,7 @@ impl Job {
             spec,
             next: 0,
             ready_since: Nanos::ZERO,
+            ends: Ends::new(),
             failures: 0,
         }
     }
@@ -98,8 +104,23 @@ impl Job {
         }
     }
 
+    /// When its next piece joined a queue that holds `depth` of its pieces: as the one that many before it ended.
+    pub(super) fn joined(&self, depth: u8) -> Nanos {
+        let depth = usize::from(depth).clamp(1, limits::IN_FLIGHT);
+        let place = self.ends.len().checked_sub(depth);
+        place
+            .and_then(|place| self.ends.iter().nth(place))
+            .copied()
+            .unwrap_or(Nanos::ZERO)
+    }
+
     pub(super) fn end_piece(&mut self, ended: Ended, end: Nanos) {
         self.ready_since = end;
+        if self.ends.is_full() {
+            self.ends.pop_front();
+        }
+        // There is room now.
+        let _ = self.ends.push_back(end);
         match ended {
             Ended::Ran => {
                 self.next = if usize::from(self.next) + 1 < self.spec.pieces.len() {

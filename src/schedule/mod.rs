@@ -7,6 +7,8 @@ pub mod admission;
 pub mod histogram;
 pub mod job;
 pub mod policy;
+#[cfg(feature = "std")]
+pub mod simulator;
 pub mod statistics;
 pub mod stream;
 
@@ -15,7 +17,7 @@ pub use histogram::Histogram;
 pub use job::{Ended, Job, JobSpec};
 pub use policy::Policy;
 pub use statistics::{JobStatistics, StreamStatistics};
-pub use stream::{Arrival, Full, Request, Stream, StreamSpec, Submission};
+pub use stream::{Arrival, Full, Overdue, Request, Stream, StreamSpec, Submission};
 
 use crate::bound::Rule;
 use crate::limits;
@@ -73,6 +75,8 @@ pub enum ScheduleError {
     Zero,
     /// The minibatch is zero or above [`limits::MINIBATCH`].
     Minibatch(u32),
+    /// The burst is zero or above [`limits::REQUESTS`].
+    Burst(u32),
     /// The job has no piece, more than [`limits::PIECES`], or a piece of no length.
     Pieces(usize),
 }
@@ -88,6 +92,13 @@ impl fmt::Display for ScheduleError {
                     f,
                     "a minibatch of {size} requests is outside 1 to {}",
                     limits::MINIBATCH
+                )
+            }
+            ScheduleError::Burst(burst) => {
+                write!(
+                    f,
+                    "a burst of {burst} requests is outside 1 to {}",
+                    limits::REQUESTS
                 )
             }
             ScheduleError::Pieces(count) => {
@@ -113,6 +124,12 @@ pub struct Schedule {
     jobs: Vec<Job, { limits::JOBS }>,
     /// Training minibatches ended since the last inference minibatch (policy `fulcrum`).
     since_inference: u32,
+    /// Time training has had since the last inference minibatch.
+    turn: Nanos,
+    /// Time training has had since the start.
+    trained: Nanos,
+    /// Thousandths of the time that training is to have at least, under the policy `slack`.
+    least_share: u32,
     /// The job that ran last, so that several take turns.
     last_job: usize,
     started: Nanos,
@@ -130,10 +147,19 @@ impl Schedule {
             streams: Vec::new(),
             jobs: Vec::new(),
             since_inference: 0,
+            turn: Nanos::ZERO,
+            trained: Nanos::ZERO,
+            least_share: 0,
             last_job: 0,
             started: Nanos::ZERO,
             rule: Rule::Border,
         }
+    }
+
+    /// Lets training have at least `permille` thousandths of the time (policy `slack`): while it has had less, one piece runs
+    /// before each minibatch. The bound counts that piece. 0 asks for nothing.
+    pub fn set_least_share(&mut self, permille: u32) {
+        self.least_share = permille.min(1_000);
     }
 
     /// Adds an inference stream; its index counts from 0 in the order of adding.
@@ -143,6 +169,10 @@ impl Schedule {
         }
         if spec.minibatch == 0 || spec.minibatch as usize > limits::MINIBATCH {
             return Err(ScheduleError::Minibatch(spec.minibatch));
+        }
+        let burst = spec.arrival.burst();
+        if burst == 0 || burst as usize > limits::REQUESTS {
+            return Err(ScheduleError::Burst(burst));
         }
         self.streams
             .push(Stream::new(spec))
@@ -199,14 +229,26 @@ impl Schedule {
     /// Takes the `count` oldest requests of `stream` out of its queue, into `minibatch`; returns how many there were.
     pub fn start_minibatch(&mut self, stream: usize, count: usize, minibatch: &mut [Request]) -> usize {
         self.since_inference = 0;
+        self.turn = Nanos::ZERO;
         self.streams
             .get_mut(stream)
             .map_or(0, |stream| stream.take(count, minibatch))
     }
 
+    /// Takes out a request that is not run any more at `now`, by its stream's [`Overdue`] rule, with the stream's index. Asked
+    /// before each decision until it says `None`.
+    pub fn skip_overdue(&mut self, now: Nanos) -> Option<(usize, Request)> {
+        let mut streams = self.streams.iter_mut().enumerate();
+        streams.find_map(|(index, stream)| Some((index, stream.skip(now)?)))
+    }
+
     /// Notes that the piece that ran from `start` to `end` came to `ended`.
-    pub fn end_piece(&mut self, job: usize, ended: Ended, end: Nanos) {
+    pub fn end_piece(&mut self, job: usize, ended: Ended, start: Nanos, end: Nanos) {
         self.last_job = job;
+        if ended != Ended::Dry {
+            self.turn += end - start;
+            self.trained += end - start;
+        }
         if matches!(ended, Ended::Stepped) {
             self.since_inference = self.since_inference.saturating_add(1);
         }

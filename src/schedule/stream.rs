@@ -57,21 +57,38 @@ pub enum Arrival {
         /// Least time between two releases.
         period: Nanos,
     },
+    /// Up to `burst` at once, but over any longer time no more than one each `period` beyond that: an arrival curve.
+    Bursty {
+        /// Time between two releases over a long time.
+        period: Nanos,
+        /// Releases that may come at once; at least 1, at most [`limits::REQUESTS`].
+        burst: u32,
+    },
 }
 
 impl Arrival {
     /// The (least) time between two requests.
     pub const fn period(&self) -> Nanos {
         match self {
-            Arrival::Periodic { period, .. } | Arrival::Sporadic { period } => *period,
+            Arrival::Periodic { period, .. }
+            | Arrival::Sporadic { period }
+            | Arrival::Bursty { period, .. } => *period,
         }
     }
 
-    /// The jitter; zero for sporadic arrivals, whose release is the moment they are handed in.
+    /// Requests that may come at once.
+    pub const fn burst(&self) -> u32 {
+        match self {
+            Arrival::Bursty { burst, .. } => *burst,
+            _ => 1,
+        }
+    }
+
+    /// The jitter; zero where releases are not known before, since there a release is the moment of the hand-in.
     pub const fn jitter(&self) -> Nanos {
         match self {
             Arrival::Periodic { jitter, .. } => *jitter,
-            Arrival::Sporadic { .. } => Nanos::ZERO,
+            Arrival::Sporadic { .. } | Arrival::Bursty { .. } => Nanos::ZERO,
         }
     }
 }
@@ -89,6 +106,22 @@ pub struct StreamSpec {
     pub minibatch: u32,
     /// `C`: the longest one minibatch takes: an upper quantile or a maximum, never a mean.
     pub cost: Nanos,
+    /// Of a higher number goes first, under the policy `priority`; the others do not look at it.
+    pub priority: u8,
+    /// What becomes of requests that are past their deadline before they could start.
+    pub overdue: Overdue,
+}
+
+/// What becomes of requests that are past their deadline before they could start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overdue {
+    /// They are run all the same, and counted as missed.
+    #[default]
+    Run,
+    /// They are handed back unrun, and counted as missed.
+    Skip,
+    /// As `Skip`, and of those that wait only the newest minibatch is run: an old frame is of no use once there is a newer.
+    Newest,
 }
 
 /// A stream and its waiting requests.
@@ -97,6 +130,10 @@ pub struct Stream {
     spec: StreamSpec,
     waiting: Deque<Submission, { limits::REQUESTS }>,
     last_release: Option<Nanos>,
+    /// When the releases so far would have come at the stream's mean rate: the moment its arrival curve is level again.
+    level: Nanos,
+    /// Whether a request was skipped just now, so that older ones than the newest minibatch are skipped too.
+    superseded: bool,
 }
 
 impl Stream {
@@ -105,6 +142,8 @@ impl Stream {
             spec,
             waiting: Deque::new(),
             last_release: None,
+            level: Nanos::ZERO,
+            superseded: false,
         }
     }
 
@@ -127,14 +166,22 @@ impl Stream {
         Demand {
             period: self.spec.arrival.period(),
             jitter: self.spec.arrival.jitter(),
+            burst: self.spec.arrival.burst(),
+            priority: self.spec.priority,
             minibatch: self.spec.minibatch,
+            // A sensor that keeps its period fills every minibatch; one that does not is off its schedule.
+            partial: !matches!(self.spec.arrival, Arrival::Periodic { .. }),
             cost: self.spec.cost,
         }
     }
 
     pub(super) fn arrive(&mut self, submission: Submission) -> Result<(), Full> {
         self.waiting.push_back(submission).map_err(Full)?;
-        self.last_release = Some(submission.request.release);
+        let release = submission.request.release;
+        self.last_release = Some(release);
+        // The bucket of an arrival curve: full after a pause, a release takes one period out of it.
+        let period = self.spec.arrival.period();
+        self.level = self.level.max(release) + period;
         Ok(())
     }
 
@@ -145,15 +192,41 @@ impl Stream {
         let apart = match (self.spec.arrival, self.last_release) {
             (_, None) => true,
             (Arrival::Periodic { period, .. }, Some(last)) => {
-                release + Nanos(period.0.div_ceil(DRIFT)) >= last + period
+                let drift = Nanos(period.0.div_ceil(DRIFT));
+                // One that is left out lets a minibatch run that is not full, which the bound does not count on.
+                let filled = self.spec.minibatch == 1 || release <= last + period + drift;
+                release + drift >= last + period && filled
             }
             (Arrival::Sporadic { period }, Some(last)) => release >= last + period,
+            (Arrival::Bursty { period, burst }, Some(_)) => {
+                self.level <= release + period.times(u64::from(burst).saturating_sub(1))
+            }
         };
         let in_time = match self.spec.arrival {
             Arrival::Periodic { jitter, .. } => at <= release + jitter,
-            Arrival::Sporadic { .. } => true,
+            Arrival::Sporadic { .. } | Arrival::Bursty { .. } => true,
         };
         apart && in_time && release <= at
+    }
+
+    /// Takes out a request that its stream's rule no longer runs at `now`.
+    pub(super) fn skip(&mut self, now: Nanos) -> Option<Request> {
+        let late = |submission: &Submission| now > submission.request.release + self.spec.deadline;
+        let skips = match self.spec.overdue {
+            Overdue::Run => false,
+            Overdue::Skip => self.waiting.front().is_some_and(late),
+            // The oldest is late: all but the newest minibatch go, and of that what is late itself.
+            Overdue::Newest => {
+                let newer = self.waiting.len() > self.spec.minibatch as usize && self.superseded;
+                newer || self.waiting.front().is_some_and(late)
+            }
+        };
+        if !skips {
+            self.superseded = false;
+            return None;
+        }
+        self.superseded = true;
+        self.waiting.pop_front().map(|submission| submission.request)
     }
 
     pub(super) fn take(&mut self, count: usize, minibatch: &mut [Request]) -> usize {
