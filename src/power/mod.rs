@@ -28,7 +28,7 @@ pub mod window;
 pub use mode::PowerMode;
 
 #[cfg(feature = "std")]
-pub use change::{Applied, Change, ChangeError, Unrestored};
+pub use change::{Applied, Change, ChangeError, Unrestored, goals_offered};
 #[cfg(feature = "std")]
 pub use drift::{Drift, Standing};
 #[cfg(feature = "std")]
