@@ -2,8 +2,8 @@
 
 #![allow(unsafe_code)]
 
+use super::fault::Fault;
 use super::sized::Growing;
-use super::status::Fault;
 use crate::runtime::{Options, Realtime};
 use crate::schedule::Policy;
 use crate::units::Nanos;

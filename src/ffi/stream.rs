@@ -3,12 +3,14 @@
 #![allow(unsafe_code)]
 
 use super::error::fulcrum_error_t;
+use super::fault::Fault;
 use super::gate::Gate;
-use super::handle::{Handle, call, mark_dispatcher};
+use super::handle::{Handle, mark_dispatcher};
+use super::opaque::call;
 use super::request::{fulcrum_completion_t, fulcrum_request_t};
 use super::runtime::fulcrum_runtime_t;
 use super::sized::{self, Growing};
-use super::status::{FULCRUM_OK, Fault, fulcrum_status_t};
+use super::status::{FULCRUM_OK, fulcrum_status_t};
 use crate::clock::{Clock, Monotonic};
 use crate::limits;
 use crate::runtime::{Completion, Completions, Submitter};
