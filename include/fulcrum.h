@@ -27,7 +27,7 @@
  *       fulcrum_mode_apply(board, &mode, NULL, &error) == FULCRUM_OK) {
  *     ...                                     the mode is in force; fulcrum_mode_keep(board, &error) would let it stay
  *   } else {
- *     fprintf(stderr, "%s\\n", error.text);
+ *     fprintf(stderr, "%s\n", error.text);
  *   }
  *   fulcrum_board_close(board, &error);       puts the old mode back, and says so if it cannot
  *
