@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 mod conf;
 mod demo;
+mod doctor;
 mod twin;
 
 /// Keeps a robot's perception on time while it keeps learning, inside its power budget.
@@ -17,11 +18,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Looks at an nvpmodel.conf, the file of a Jetson's power modes
     Conf(conf::Arguments),
-    /// A camera is answered on time while a network learns, on a simulated board
     Demo(demo::Arguments),
-    /// A simulated Jetson as files, to poke at with a shell
+    Doctor(doctor::Arguments),
     Twin(twin::Arguments),
 }
 
@@ -29,6 +28,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().verb {
         Verb::Conf(arguments) => return conf::run(&arguments),
         Verb::Demo(arguments) => demo::run(&arguments),
+        Verb::Doctor(arguments) => return doctor::run(&arguments),
         Verb::Twin(arguments) => twin::run(&arguments),
     };
     match outcome {
