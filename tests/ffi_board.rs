@@ -91,3 +91,8 @@ fn the_c_tests_of_boards_pass_under_the_address_and_undefined_behaviour_sanitize
 fn the_cpp_header_owns_the_board_and_leaves_it_as_found() {
     passes(&OWNED, &["tests/cpp/board.cpp"]);
 }
+
+#[test]
+fn the_example_of_a_power_mode_leaves_the_board_as_found() {
+    passes(&OWNED, &["cpp_examples/power_mode.cpp"]);
+}

@@ -214,3 +214,97 @@ pub unsafe extern "C" fn fulcrum_board_info(
     // SAFETY: the caller promises an open handle.
     unsafe { call(board, null_mut(), tell) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::change::{fulcrum_mode_apply, fulcrum_mode_begin};
+    use super::super::mode::fulcrum_power_mode_t;
+    use super::super::sampler::{fulcrum_sampler_start, fulcrum_sampler_stop};
+    use super::super::status::FULCRUM_ERR_BUG;
+    use super::*;
+    use std::ffi::CString;
+    use std::fs;
+    use std::path::Path;
+
+    const SECOND: &str = "sys/devices/system/cpu/cpu1/online";
+
+    /// Two cores, of which the second can be taken offline, and nothing else.
+    fn opened(name: &str) -> (PathBuf, *mut fulcrum_board_t) {
+        let root = std::env::temp_dir().join(format!("fulcrum-ffi-{name}-{}", std::process::id()));
+        fs::create_dir_all(root.join(SECOND).parent().unwrap_or(Path::new("/"))).unwrap();
+        fs::write(root.join("sys/devices/system/cpu/present"), "0-1\n").unwrap();
+        fs::write(root.join(SECOND), "1\n").unwrap();
+        let text = CString::new(root.to_str().unwrap()).unwrap();
+        let mut board = null_mut();
+        // SAFETY: both pointers are what the call asks for.
+        assert_eq!(
+            unsafe { fulcrum_board_open(text.as_ptr(), &mut board, null_mut()) },
+            FULCRUM_OK
+        );
+        (root, board)
+    }
+
+    #[test]
+    fn a_panic_poisons_the_board_and_closing_still_puts_the_mode_back() {
+        let (root, board) = opened("panic");
+        let one_core = fulcrum_power_mode_t {
+            size: 20,
+            cores: 1,
+            cpu_khz: 0,
+            gpu_khz: 0,
+            emc_khz: 0,
+        };
+        let second = || fs::read_to_string(root.join(SECOND)).unwrap();
+        // SAFETY: the handle is open until it is closed.
+        unsafe {
+            assert_eq!(
+                fulcrum_mode_begin(board, core::ptr::null(), null_mut()),
+                FULCRUM_OK
+            );
+            assert_eq!(
+                fulcrum_mode_apply(board, &one_core, null_mut(), null_mut()),
+                FULCRUM_OK
+            );
+            assert_eq!(second().trim(), "0");
+            let panicking = |board: &BoardHandle| {
+                let _inside = board.owned()?;
+                panic!("on purpose")
+            };
+            assert_eq!(call(board, null_mut(), panicking), FULCRUM_ERR_BUG);
+            assert_eq!(
+                fulcrum_mode_apply(board, &one_core, null_mut(), null_mut()),
+                FULCRUM_ERR_BUG
+            );
+            assert_eq!(fulcrum_board_close(board, null_mut()), FULCRUM_OK);
+        }
+        assert_eq!(second().trim(), "1");
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn a_second_caller_at_the_same_moment_is_turned_away_and_the_sampler_is_apart() {
+        let (root, board) = opened("busy");
+        // SAFETY: the handle is open until it is closed.
+        unsafe {
+            let status = call(board, null_mut(), |open: &BoardHandle| {
+                let _inside = open.owned()?;
+                assert_eq!(fulcrum_sampler_start(board, 0, null_mut()), FULCRUM_OK);
+                assert_eq!(fulcrum_board_close(board, null_mut()), Fault::Busy.code());
+                Ok(fulcrum_mode_begin(board, core::ptr::null(), null_mut()))
+            });
+            assert_eq!(status, Fault::Busy.code());
+            let status = call(board, null_mut(), |open: &BoardHandle| {
+                let _inside = open.sampling()?;
+                assert_eq!(
+                    fulcrum_mode_begin(board, core::ptr::null(), null_mut()),
+                    FULCRUM_OK
+                );
+                assert_eq!(fulcrum_board_close(board, null_mut()), Fault::Busy.code());
+                Ok(fulcrum_sampler_stop(board))
+            });
+            assert_eq!(status, Fault::Busy.code());
+            assert_eq!(fulcrum_board_close(board, null_mut()), FULCRUM_OK);
+        }
+        fs::remove_dir_all(root).unwrap();
+    }
+}
