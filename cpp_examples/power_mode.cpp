@@ -46,7 +46,8 @@ uint32_t middle(const fulcrum::Board &board, uint32_t knob) {
 }
 
 void print(const char *what, const fulcrum_power_mode_t &mode) {
-  std::printf("%-8s cores %u  cpu %u  gpu %u  emc %u kHz\n", what, mode.cores, mode.cpu_khz, mode.gpu_khz, mode.emc_khz);
+  std::printf("%-8s cores %u  cpu %u  gpu %u  emc %u kHz\n", what, mode.cores, mode.cpu_khz, mode.gpu_khz,
+              mode.emc_khz);
 }
 
 // What the board draws for a second. Polling waits for no sensor, so a control loop may do it too.

@@ -1559,14 +1559,13 @@ fulcrum_status_t fulcrum_mode_begin(struct fulcrum_board_t *board,
                                     struct fulcrum_error_t *error);
 
 /**
- * METHOD fulcrum_board_t: moves the knobs that the mode names to their values, in the order that is safe for the board,
- * and reads each write back. Only what differs is written, and before the first write the old values are on the disk.
- * A clock between two of the table comes to the lower one. A knob that another party holds lower, as the thermal
+ * METHOD fulcrum_board_t: moves the knobs that the mode names to their values, in the order that is safe for the
+ * board, and reads each write back. Only what differs is written, and before the first write the old values are on the
+ * disk. A clock between two of the table comes to the lower one. A knob that another party holds lower, as the thermal
  * governor does, is success: the wish is in place, and out_limited counts it.
  *
- * After FULCRUM_ERR_ARGUMENT to FULCRUM_ERR_SIZE, FULCRUM_ERR_UNREADABLE and FULCRUM_ERR_NOT_OFFERED nothing was
- * written and the change can go on. After FULCRUM_ERR_REFUSED, NOT_TAKEN, EXCEEDED and JOURNAL the old mode is back and
- * the change has ended. After FULCRUM_ERR_UNRESTORED it is not back: fulcrum_mode_restore tries again.
+ * After FULCRUM_ERR_ARGUMENT, TOO_NEW, SIZE and NOT_OFFERED nothing was written and the change can go on. After FULCRUM_ERR_REFUSED, NOT_TAKEN, EXCEEDED and JOURNAL the old mode is back
+ * and the change has ended. After FULCRUM_ERR_UNRESTORED it is not back: fulcrum_mode_restore tries again.
  *
  * | allocates yes | blocks while files are written, 10 ms and more where one does not take | threads one at a time, no
  * callback | real-time no |
@@ -1586,8 +1585,8 @@ fulcrum_status_t fulcrum_mode_apply(struct fulcrum_board_t *board,
 
 /**
  * METHOD fulcrum_board_t: as fulcrum_mode_apply, for a preset of the board's nvpmodel.conf. One that needs a reboot is
- * refused before the first write; after that refusal, and after FULCRUM_ERR_NO_CONF, CONF and NO_PRESET, the change can
- * go on. Engine clocks, current limits, fans and masks of the preset are never written.
+ * refused before the first write; after that refusal, and after FULCRUM_ERR_NO_CONF, CONF and NO_PRESET, the change
+ * can go on. Engine clocks, current limits, fans and masks of the preset are never written.
  *
  * | allocates yes | blocks while files are written, 10 ms and more where one does not take | threads one at a time, no
  * callback | real-time no |
@@ -1607,9 +1606,10 @@ fulcrum_status_t fulcrum_mode_apply_preset(struct fulcrum_board_t *board,
                                            struct fulcrum_error_t *error);
 
 /**
- * METHOD fulcrum_board_t: lets the applied mode stay, after the handle is closed and the program has ended. The journal
- * keeps what the board was found in until fulcrum_mode_recover with FULCRUM_RECOVER_HELD, or `fulcrum mode restore`,
- * puts it back; later changes keep that oldest state. If the journal cannot be written the old mode is put back.
+ * METHOD fulcrum_board_t: lets the applied mode stay, after the handle is closed and the program has ended. The
+ * journal keeps what the board was found in until fulcrum_mode_recover with FULCRUM_RECOVER_HELD, or `fulcrum mode
+ * restore`, puts it back; later changes keep that oldest state. If the journal cannot be written the old mode is put
+ * back.
  *
  * | allocates yes | blocks until the journal is on the disk | threads one at a time, no callback | real-time no |
  * @param board  a board on which a mode is applied
@@ -1652,8 +1652,8 @@ fulcrum_status_t fulcrum_mode_drift(const struct fulcrum_board_t *board,
 
 /**
  * METHOD fulcrum_board_t: puts back what a change left that was cut off, as by kill -9 or a power cut; with
- * FULCRUM_RECOVER_HELD also a mode that was kept on purpose. Call it at the start of a program that changes modes. It is
- * no error if nothing was left.
+ * FULCRUM_RECOVER_HELD also a mode that was kept on purpose. Call it at the start of a program that changes modes. It
+ * is no error if nothing was left.
  *
  * | allocates yes | blocks while files are written, 10 ms and more where one does not take | threads one at a time, no
  * callback | real-time no |
@@ -1690,9 +1690,9 @@ fulcrum_status_t fulcrum_sampler_start(struct fulcrum_board_t *board,
                                        struct fulcrum_error_t *error);
 
 /**
- * METHOD fulcrum_board_t: takes the oldest sample. There is one for each new conversion, and one a second at least while
- * the sensors answer; 64 wait, later ones are dropped, and the window counts them all the same. Waits for no sensor and
- * for no change of the mode.
+ * METHOD fulcrum_board_t: takes the oldest sample. There is one for each new conversion, and one a second at least
+ * while the sensors answer; 64 wait, later ones are dropped, and the window counts them all the same. Waits for no
+ * sensor and for no change of the mode.
  *
  * | allocates no | blocks no | threads one at a time, callbacks too | real-time yes |
  * @param board  a board whose sampler runs
@@ -1704,8 +1704,8 @@ fulcrum_status_t fulcrum_sampler_poll(struct fulcrum_board_t *board,
                                       struct fulcrum_sample_t *out);
 
 /**
- * METHOD fulcrum_board_t: begins a new window: mean, highest, energy and counters start from nothing. Samples that wait
- * are of the window before, until begin_ns is the moment that this call tells.
+ * METHOD fulcrum_board_t: begins a new window: mean, highest, energy and counters start from nothing. Samples that
+ * wait are of the window before, until begin_ns is the moment that this call tells.
  *
  * | allocates no | blocks no | threads one at a time, callbacks too | real-time yes |
  * @param board  a board whose sampler runs
@@ -1730,8 +1730,8 @@ fulcrum_status_t fulcrum_sampler_blocked(const struct fulcrum_board_t *board,
                                          uint64_t *out_ns);
 
 /**
- * METHOD fulcrum_board_t: stops the sampler; samples that wait are gone. Stopping twice is fine. A thread that a sensor
- * holds for longer than a second is left to itself, and ends when the sensor lets go of it.
+ * METHOD fulcrum_board_t: stops the sampler; samples that wait are gone. Stopping twice is fine. A thread that a
+ * sensor holds for longer than a second is left to itself, and ends when the sensor lets go of it.
  *
  * | allocates no | blocks until a reading ends, 1 s at most | threads one at a time, no callback | real-time no |
  * @param board  an open board

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// fulcrum for C++17: who owns the runtime and the board, and nothing else. Everything is documented in fulcrum.h; each member here is
-// the function of the same name. No exceptions, no allocation, no library code beside libfulcrum.
+// fulcrum for C++17: who owns the runtime and the board, and nothing else. Everything is documented in fulcrum.h; each
+// member here is the function of the same name. No exceptions, no allocation, no library code beside libfulcrum.
 
 #ifndef FULCRUM_HPP
 #define FULCRUM_HPP
@@ -86,8 +86,8 @@ class Runtime {
   std::unique_ptr<fulcrum_runtime_t, Close> rt_;
 };
 
-/// Owns a board and closes it exactly once, which puts back a mode that was not kept. Can be moved, not copied. An empty
-/// one answers FULCRUM_ERR_HANDLE. Close it by name to learn whether that worked: a destructor cannot say.
+/// Owns a board and closes it exactly once, which puts back a mode that was not kept. Can be moved, not copied. An
+/// empty one answers FULCRUM_ERR_HANDLE. Close it by name to learn whether that worked: a destructor cannot say.
 class Board {
  public:
   /// Reads a board; whatever this object owned before is closed once that succeeded.

@@ -1,5 +1,5 @@
-//! Boards as C and C++ see them: the tests in `tests/c/board*.c` and `tests/cpp/board.cpp`, each compiled and run four ways,
-//! on the files of a simulated Orin Nano: plain ones, and mounted ones where the kernel lets them be mounted.
+//! Boards as C and C++ see them: the tests in `tests/c/board*.c` and `tests/cpp/board.cpp`, each compiled and run four
+//! ways, on the files of a simulated Orin Nano: plain ones, and mounted ones where the kernel lets them be mounted.
 
 #![allow(clippy::panic, reason = "a helper of tests fails the test")]
 

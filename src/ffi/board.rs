@@ -237,10 +237,8 @@ mod tests {
         let text = CString::new(root.to_str().unwrap()).unwrap();
         let mut board = null_mut();
         // SAFETY: both pointers are what the call asks for.
-        assert_eq!(
-            unsafe { fulcrum_board_open(text.as_ptr(), &mut board, null_mut()) },
-            FULCRUM_OK
-        );
+        let status = unsafe { fulcrum_board_open(text.as_ptr(), &mut board, null_mut()) };
+        assert_eq!(status, FULCRUM_OK);
         (root, board)
     }
 

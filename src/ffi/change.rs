@@ -53,14 +53,14 @@ pub unsafe extern "C" fn fulcrum_mode_begin(
     unsafe { call(board, error, begin) }
 }
 
-/// METHOD fulcrum_board_t: moves the knobs that the mode names to their values, in the order that is safe for the board,
-/// and reads each write back. Only what differs is written, and before the first write the old values are on the disk.
-/// A clock between two of the table comes to the lower one. A knob that another party holds lower, as the thermal
+/// METHOD fulcrum_board_t: moves the knobs that the mode names to their values, in the order that is safe for the
+/// board, and reads each write back. Only what differs is written, and before the first write the old values are on the
+/// disk. A clock between two of the table comes to the lower one. A knob that another party holds lower, as the thermal
 /// governor does, is success: the wish is in place, and out_limited counts it.
 ///
-/// After FULCRUM_ERR_ARGUMENT to FULCRUM_ERR_SIZE, FULCRUM_ERR_UNREADABLE and FULCRUM_ERR_NOT_OFFERED nothing was
-/// written and the change can go on. After FULCRUM_ERR_REFUSED, NOT_TAKEN, EXCEEDED and JOURNAL the old mode is back and
-/// the change has ended. After FULCRUM_ERR_UNRESTORED it is not back: fulcrum_mode_restore tries again.
+/// After FULCRUM_ERR_ARGUMENT, TOO_NEW, SIZE and NOT_OFFERED nothing was written and the change can go on. After
+/// FULCRUM_ERR_REFUSED, NOT_TAKEN, EXCEEDED and JOURNAL the old mode is back and the change has ended. After
+/// FULCRUM_ERR_UNRESTORED it is not back: fulcrum_mode_restore tries again.
 ///
 /// | allocates yes | blocks while files are written, 10 ms and more where one does not take | threads one at a time, no
 /// callback | real-time no |
@@ -98,8 +98,8 @@ pub unsafe extern "C" fn fulcrum_mode_apply(
 }
 
 /// METHOD fulcrum_board_t: as fulcrum_mode_apply, for a preset of the board's nvpmodel.conf. One that needs a reboot is
-/// refused before the first write; after that refusal, and after FULCRUM_ERR_NO_CONF, CONF and NO_PRESET, the change can
-/// go on. Engine clocks, current limits, fans and masks of the preset are never written.
+/// refused before the first write; after that refusal, and after FULCRUM_ERR_NO_CONF, CONF and NO_PRESET, the change
+/// can go on. Engine clocks, current limits, fans and masks of the preset are never written.
 ///
 /// | allocates yes | blocks while files are written, 10 ms and more where one does not take | threads one at a time, no
 /// callback | real-time no |
@@ -166,9 +166,10 @@ unsafe fn tell_limited(out_limited: *mut u32, limited: u32) -> Result<fulcrum_st
     Ok(FULCRUM_OK)
 }
 
-/// METHOD fulcrum_board_t: lets the applied mode stay, after the handle is closed and the program has ended. The journal
-/// keeps what the board was found in until fulcrum_mode_recover with FULCRUM_RECOVER_HELD, or `fulcrum mode restore`,
-/// puts it back; later changes keep that oldest state. If the journal cannot be written the old mode is put back.
+/// METHOD fulcrum_board_t: lets the applied mode stay, after the handle is closed and the program has ended. The
+/// journal keeps what the board was found in until fulcrum_mode_recover with FULCRUM_RECOVER_HELD, or `fulcrum mode
+/// restore`, puts it back; later changes keep that oldest state. If the journal cannot be written the old mode is put
+/// back.
 ///
 /// | allocates yes | blocks until the journal is on the disk | threads one at a time, no callback | real-time no |
 /// @param board  a board on which a mode is applied

@@ -1,7 +1,7 @@
 //! [`Changing`] is a board and the change of its power mode, from C's begin to its keep or restore.
 //!
-//! As [`crate::power::Change`], which borrows the board; between two calls of C nobody can. A mode that is applied is put
-//! back by whoever closes the board.
+//! As [`crate::power::Change`], which borrows the board; between two calls of C nobody can. A mode that is applied is
+//! put back by whoever closes the board.
 
 use super::fault::Fault;
 use crate::board::{Knob, Machine, Setting};

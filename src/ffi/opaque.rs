@@ -1,5 +1,5 @@
-//! An [`Opaque`] object is what a handle of C points to: marked, so that what is no handle is refused, and poisoned by a
-//! panic.
+//! An [`Opaque`] object is what a handle of C points to: marked, so that what is no handle is refused, and poisoned by
+//! a panic.
 
 #![allow(unsafe_code)]
 

@@ -76,8 +76,8 @@ impl From<Recovery> for fulcrum_recovery_t {
 }
 
 /// METHOD fulcrum_board_t: puts back what a change left that was cut off, as by kill -9 or a power cut; with
-/// FULCRUM_RECOVER_HELD also a mode that was kept on purpose. Call it at the start of a program that changes modes. It is
-/// no error if nothing was left.
+/// FULCRUM_RECOVER_HELD also a mode that was kept on purpose. Call it at the start of a program that changes modes. It
+/// is no error if nothing was left.
 ///
 /// | allocates yes | blocks while files are written, 10 ms and more where one does not take | threads one at a time, no
 /// callback | real-time no |

@@ -179,9 +179,9 @@ pub unsafe extern "C" fn fulcrum_sampler_start(
     unsafe { call(board, error, start) }
 }
 
-/// METHOD fulcrum_board_t: takes the oldest sample. There is one for each new conversion, and one a second at least while
-/// the sensors answer; 64 wait, later ones are dropped, and the window counts them all the same. Waits for no sensor and
-/// for no change of the mode.
+/// METHOD fulcrum_board_t: takes the oldest sample. There is one for each new conversion, and one a second at least
+/// while the sensors answer; 64 wait, later ones are dropped, and the window counts them all the same. Waits for no
+/// sensor and for no change of the mode.
 ///
 /// | allocates no | blocks no | threads one at a time, callbacks too | real-time yes |
 /// @param board  a board whose sampler runs
@@ -208,8 +208,8 @@ pub unsafe extern "C" fn fulcrum_sampler_poll(
     unsafe { call(board, null_mut(), poll) }
 }
 
-/// METHOD fulcrum_board_t: begins a new window: mean, highest, energy and counters start from nothing. Samples that wait
-/// are of the window before, until begin_ns is the moment that this call tells.
+/// METHOD fulcrum_board_t: begins a new window: mean, highest, energy and counters start from nothing. Samples that
+/// wait are of the window before, until begin_ns is the moment that this call tells.
 ///
 /// | allocates no | blocks no | threads one at a time, callbacks too | real-time yes |
 /// @param board  a board whose sampler runs
@@ -255,8 +255,8 @@ pub unsafe extern "C" fn fulcrum_sampler_blocked(
     unsafe { call(board, null_mut(), tell) }
 }
 
-/// METHOD fulcrum_board_t: stops the sampler; samples that wait are gone. Stopping twice is fine. A thread that a sensor
-/// holds for longer than a second is left to itself, and ends when the sensor lets go of it.
+/// METHOD fulcrum_board_t: stops the sampler; samples that wait are gone. Stopping twice is fine. A thread that a
+/// sensor holds for longer than a second is left to itself, and ends when the sensor lets go of it.
 ///
 /// | allocates no | blocks until a reading ends, 1 s at most | threads one at a time, no callback | real-time no |
 /// @param board  an open board

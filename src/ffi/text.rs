@@ -1,4 +1,5 @@
-//! A text is [filled](filled) into an array of C: UTF-8, cut at a character's border where it is too long, zero-terminated.
+//! A text is [filled](filled) into an array of C: UTF-8, cut at a character's border where it is too long,
+//! zero-terminated.
 
 use core::ffi::c_char;
 use core::fmt::{self, Write};

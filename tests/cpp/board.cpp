@@ -1,5 +1,5 @@
-// fulcrum.hpp owns a board, closes it exactly once, and leaves it as found. Runs under the address sanitizer and its leak
-// check; the first argument is the root of a simulated Orin Nano's files.
+// fulcrum.hpp owns a board, closes it exactly once, and leaves it as found. Runs under the address sanitizer and its
+// leak check; the first argument is the root of a simulated Orin Nano's files.
 
 #include "fulcrum.hpp"
 
