@@ -1564,8 +1564,9 @@ fulcrum_status_t fulcrum_mode_begin(struct fulcrum_board_t *board,
  * disk. A clock between two of the table comes to the lower one. A knob that another party holds lower, as the thermal
  * governor does, is success: the wish is in place, and out_limited counts it.
  *
- * After FULCRUM_ERR_ARGUMENT, TOO_NEW, SIZE and NOT_OFFERED nothing was written and the change can go on. After FULCRUM_ERR_REFUSED, NOT_TAKEN, EXCEEDED and JOURNAL the old mode is back
- * and the change has ended. After FULCRUM_ERR_UNRESTORED it is not back: fulcrum_mode_restore tries again.
+ * After FULCRUM_ERR_ARGUMENT, TOO_NEW, SIZE and NOT_OFFERED nothing was written and the change can go on. After
+ * FULCRUM_ERR_REFUSED, NOT_TAKEN, EXCEEDED and JOURNAL the old mode is back and the change has ended. After
+ * FULCRUM_ERR_UNRESTORED it is not back: fulcrum_mode_restore tries again.
  *
  * | allocates yes | blocks while files are written, 10 ms and more where one does not take | threads one at a time, no
  * callback | real-time no |
