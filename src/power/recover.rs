@@ -105,15 +105,15 @@ fn look<B: Board + ?Sized>(
     let Some(record) = journal.read()? else {
         return Ok(Recovery::Nothing);
     };
-    if record.boot != journal.boot() {
-        journal.remove()?;
-        return Ok(Recovery::OtherBoot);
-    }
     if record.board != board.facts().name() {
         return Err(RecoverError::Foreign {
             of: record.board,
             here: board.facts().name().to_owned(),
         });
+    }
+    if record.boot != journal.boot() {
+        journal.remove()?;
+        return Ok(Recovery::OtherBoot);
     }
     let held = record.state == State::Held;
     if held && !held_too {
