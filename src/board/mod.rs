@@ -37,6 +37,8 @@ pub mod rails;
 #[cfg(feature = "std")]
 pub mod release;
 #[cfg(feature = "std")]
+mod running;
+#[cfg(feature = "std")]
 pub mod sensors;
 #[cfg(feature = "std")]
 pub mod setting;
