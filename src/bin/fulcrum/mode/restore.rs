@@ -30,7 +30,7 @@ pub(super) fn run(common: &Common) -> Result<String, Failure> {
     }
     let journal = Journal::lock(machine.root(), &folder)?;
     if let Some(record) = Holding::read(&machine, &folder).record() {
-        let mut rehearsal = Witness::rehearsal(&mut machine);
+        let mut rehearsal = Witness::rehearsal(&mut machine, Some(record));
         // How it would end is not asked: the files it would write are.
         let _ = put_back_record(&mut rehearsal, record);
         if let Some(refused) = rehearsal.refused() {
@@ -86,7 +86,7 @@ pub(super) fn rehearse(common: &Common) -> Result<String, Failure> {
     };
     let writes = match holding.record() {
         Some(record) => {
-            let mut rehearsal = Witness::rehearsal(&mut machine);
+            let mut rehearsal = Witness::rehearsal(&mut machine, Some(record));
             put_back_record(&mut rehearsal, record)?;
             rehearsal.writes()
         }
@@ -120,7 +120,7 @@ fn print(
         let count = report.writes.len();
         printed += &format!("dry run: {count} writes in this order, nothing was written\n");
     }
-    printed += &witness::table(&report.writes).to_string();
+    printed += &witness::text(&report.writes);
     if let Some(mode) = report.mode {
         printed += &format!("now {mode}\n");
     }

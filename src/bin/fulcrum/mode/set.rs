@@ -62,11 +62,10 @@ pub(super) fn run(common: &Common, text: &str) -> Result<String, Failure> {
     let facts = machine.facts().clone();
     // What would be written is known before the journal is made: a mode that needs a reboot, or a right that is missing,
     // leaves no trace.
-    let mut rehearsal = Witness::rehearsal(&mut machine);
-    if let Some(record) = Holding::read(rehearsal.machine(), &folder)
-        .record()
-        .filter(|it| is_open(it))
-    {
+    let holding = Holding::read(&machine, &folder);
+    let mut rehearsal = Witness::rehearsal(&mut machine, holding.record());
+    if let Holding::Open(record) = &holding {
+        // How it would end is not asked: the files it would write are.
         let _ = put_back_record(&mut rehearsal, record);
     }
     let change = Change::begin(&mut rehearsal)?;
@@ -116,9 +115,8 @@ pub(super) fn rehearse(common: &Common, text: &str) -> Result<String, Failure> {
             text: holding.to_string(),
         });
     }
-    let mut rehearsal = Witness::rehearsal(&mut machine);
-    let open = holding.record().filter(|record| is_open(record));
-    if let Some(record) = open {
+    let mut rehearsal = Witness::rehearsal(&mut machine, holding.record());
+    if let Holding::Open(record) = &holding {
         put_back_record(&mut rehearsal, record)?;
     }
     let change = Change::begin(&mut rehearsal)?;
@@ -128,19 +126,14 @@ pub(super) fn rehearse(common: &Common, text: &str) -> Result<String, Failure> {
     let writes = rehearsal.writes();
     let report = Report {
         dry_run: true,
-        recovered: open
-            .is_some()
+        recovered: matches!(holding, Holding::Open(_))
             .then(|| "a change that was cut off would be put back first".to_owned()),
         writes,
         floored,
-        held: holding.record().is_some_and(|record| !is_open(record)),
+        held: matches!(holding, Holding::Held(_)),
         ..report(common, &machine, &asked)
     };
     print(common, report)
-}
-
-fn is_open(record: &fulcrum::power::journal::Record) -> bool {
-    record.state == fulcrum::power::journal::State::Open
 }
 
 /// What is the same whatever was done.
@@ -184,7 +177,7 @@ fn print(common: &Common, report: Report) -> Result<String, Failure> {
             report.board, report.asked
         ),
     };
-    text += &witness::table(&report.writes).to_string();
+    text += &witness::text(&report.writes);
     for Floored { setting, asked, got } in &report.floored {
         text += &format!("floored: {setting} {asked} kHz is not in its table, {got} is the next lower one\n");
     }

@@ -173,7 +173,7 @@ pub(super) fn asked(common: &Common, text: &str) -> Result<String, Failure> {
         Asked::Preset(preset) => (preset_rows(&machine, preset), !preset.masks.is_empty()),
         Asked::Knobs(_) => {
             let facts = machine.facts().clone();
-            let mut rehearsal = Witness::rehearsal(&mut machine);
+            let mut rehearsal = Witness::rehearsal(&mut machine, None);
             let goals = asked.goals(&Change::begin(&mut rehearsal)?, &facts)?;
             (
                 goals
@@ -198,15 +198,11 @@ pub(super) fn asked(common: &Common, text: &str) -> Result<String, Failure> {
     if reboot {
         printed += "needs a reboot: `mode set` refuses it before the first write\n";
     }
-    let mut table = Table::new([
-        Side::Right,
-        Side::Left,
-        Side::Right,
-        Side::Left,
-        Side::Left,
-        Side::Left,
-    ]);
-    table.row(["line", "setting", "value", "", "", "file"]);
+    use Side::{Left, Right};
+    let root = machine.root().path().display().to_string();
+    let root = root.trim_end_matches('/').to_owned();
+    let mut table = Table::new([Right, Left, Right, Left, Left, Left, Left]);
+    table.row(["line", "setting", "value", "", "", "file", ""]);
     for row in &plan.rows {
         let line = row.line.map_or(String::new(), |line| line.to_string());
         let change = match (row.now, row.to) {
@@ -215,18 +211,17 @@ pub(super) fn asked(common: &Common, text: &str) -> Result<String, Failure> {
             (Some(now), _) => now.to_string(),
             (None, None) => String::new(),
         };
-        let outcome = match &row.why {
-            Some(why) => format!("{}: {why}", row.outcome),
-            None => row.outcome.to_owned(),
-        };
-        let setting = row.setting.clone().unwrap_or_default();
+        // The root is in the first line already.
+        let file = row.path.strip_prefix(root.as_str()).unwrap_or(&row.path);
+        let [setting, why] = [&row.setting, &row.why].map(|it| it.clone().unwrap_or_default());
         table.row([
             line,
             setting,
             row.value.clone(),
             change,
-            outcome,
-            row.path.clone(),
+            row.outcome.to_owned(),
+            file.to_owned(),
+            why,
         ]);
     }
     Ok(printed + &table.to_string())
@@ -290,12 +285,7 @@ fn goal_row(machine: &Machine, goal: Goal) -> Row {
     let (outcome, why) = match asked {
         u32::MAX if same => ("in place", Some("no cap".to_owned())),
         u32::MAX => ("written", Some("no cap: the highest of the table".to_owned())),
-        _ if to < asked => (
-            "floored",
-            Some(format!(
-                "{asked} kHz is not in the table, {to} is the next lower one"
-            )),
-        ),
+        _ if to < asked => ("floored", Some(format!("{asked} kHz is not in the table"))),
         _ if same => ("in place", None),
         _ if to > asked => ("written", Some("the lowest of the table".to_owned())),
         _ if now.is_none() => ("written", Some("once a core of its cluster is on".to_owned())),

@@ -3,6 +3,7 @@
 use crate::subject;
 use crate::table::{Side, Table};
 use fulcrum::board::{Board, BoardError, Facts, Knob, Machine, Setting};
+use fulcrum::power::journal::Record;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -17,6 +18,8 @@ pub(super) struct Witness<'m> {
     rehearses: bool,
     /// What a rehearsal has made of settings.
     shown: BTreeMap<Setting, u32>,
+    /// What the clocks of clusters that are offline were set to last, as far as the journal knows.
+    last: BTreeMap<Setting, u32>,
     writes: Vec<(Setting, Option<u32>, u32)>,
 }
 
@@ -37,21 +40,19 @@ impl<'m> Witness<'m> {
             machine,
             rehearses: false,
             shown: BTreeMap::new(),
+            last: BTreeMap::new(),
             writes: Vec::new(),
         }
     }
 
-    /// Notes, and shows what was written as if the board had taken it.
-    pub(super) fn rehearsal(machine: &'m mut Machine) -> Witness<'m> {
+    /// Notes, and shows what was written as if the board had taken it. `record` is what the journal knows.
+    pub(super) fn rehearsal(machine: &'m mut Machine, record: Option<&Record>) -> Witness<'m> {
+        let entries = record.map_or(&[][..], |record| &record.entries);
         Witness {
             rehearses: true,
+            last: entries.iter().map(|entry| (entry.setting, entry.asked)).collect(),
             ..Witness::new(machine)
         }
-    }
-
-    /// The board behind it.
-    pub(super) fn machine(&self) -> &Machine {
-        self.machine
     }
 
     /// The writes so far, in order.
@@ -86,6 +87,17 @@ impl<'m> Witness<'m> {
         })
     }
 
+    /// The value that is known; of a rehearsal, what was written.
+    fn present(&self, setting: Setting) -> Result<Option<u32>, BoardError> {
+        if let Some(value) = self.shown.get(&setting) {
+            return Ok(Some(*value));
+        }
+        match self.machine.get(setting)? {
+            None if self.comes_on(setting) => Ok(self.last.get(&setting).copied()),
+            value => Ok(value),
+        }
+    }
+
     /// Whether a rehearsal has switched on a core that may bring this clock with it.
     fn comes_on(&self, setting: Setting) -> bool {
         let (Setting::CpuFloor(first) | Setting::CpuCeiling(first)) = setting else {
@@ -115,11 +127,8 @@ impl Board for Witness<'_> {
     }
 
     fn get(&self, setting: Setting) -> Result<Option<u32>, BoardError> {
-        if let Some(value) = self.shown.get(&setting) {
-            return Ok(Some(*value));
-        }
-        match self.machine.get(setting)? {
-            None if self.rehearses && self.comes_on(setting) => Ok(Some(match setting {
+        match self.present(setting)? {
+            None if self.comes_on(setting) => Ok(Some(match setting {
                 Setting::CpuFloor(_) => 0,
                 _ => NOT_YET,
             })),
@@ -128,7 +137,7 @@ impl Board for Witness<'_> {
     }
 
     fn set(&mut self, setting: Setting, value: u32) -> Result<(), BoardError> {
-        let from = self.get(setting).ok().flatten().filter(|value| *value != NOT_YET);
+        let from = self.present(setting).ok().flatten();
         if self.rehearses {
             self.shown.insert(setting, value);
         } else {
@@ -155,19 +164,18 @@ impl Board for Witness<'_> {
 }
 
 /// The writes for a person, one a line. Clocks are kHz, whatever the file counts in.
-pub(super) fn table(writes: &[Write]) -> Table<6> {
-    let mut table = Table::new([
-        Side::Left,
-        Side::Left,
-        Side::Right,
-        Side::Left,
-        Side::Right,
-        Side::Left,
-    ]);
+pub(super) fn text(writes: &[Write]) -> String {
+    use Side::{Left, Right};
+    let mut table = Table::new([Left, Left, Right, Left, Right, Left]);
     for write in writes {
         let from = write.from.map_or("?".to_owned(), |from| from.to_string());
         let to = write.to.to_string();
         table.row(["", &write.setting, &from, "->", &to, &write.path]);
     }
-    table
+    if writes.iter().any(|write| write.from.is_none()) {
+        return format!(
+            "{table}? shows once a core of its cluster is on; it is written if it differs then\n"
+        );
+    }
+    table.to_string()
 }

@@ -203,7 +203,8 @@ fn text(watched: &Watched) -> String {
                 let shown = clock.running.or(clock.ceiling).map_or("?".to_owned(), megahertz);
                 clocks += &format!(" {} {shown}", clock.name);
             }
-            parts.push(clocks + " MHz");
+            let unit = if state.clocks.is_empty() { "" } else { " MHz" };
+            parts.push(clocks + unit);
             if let Some((kind, heat)) = state.hottest() {
                 parts.push(format!("{heat} {kind}"));
             }

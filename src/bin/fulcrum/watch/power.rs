@@ -2,7 +2,7 @@
 
 use fulcrum::board::{Rail, Sensors, SysfsSensors};
 use fulcrum::clock::{Clock, Monotonic};
-use fulcrum::power::meter::{Meter, Reading};
+use fulcrum::power::meter::{Meter, MeterError, Reading};
 use fulcrum::power::window::Window;
 use fulcrum::units::{Milliwatts, Nanos};
 use std::io;
@@ -67,7 +67,10 @@ impl PowerReader {
             self.last = Some(power);
             self.converted = Some(now);
         }
-        let error = reading.err().map(|error| error.to_string());
+        let error = reading.err().map(|error| match error {
+            MeterError::NoRail => "no power sensor that could be read".to_owned(),
+            other => other.to_string(),
+        });
         let rails = self.rails.iter().zip(&self.counted).zip(&shown);
         Power {
             rails: rails

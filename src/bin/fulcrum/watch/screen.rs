@@ -8,12 +8,12 @@ use fulcrum::board::thermal::Heat;
 use fulcrum::clock::{Clock, Monotonic};
 use fulcrum::power::Standing;
 use fulcrum::units::{Millicelsius, Milliwatts, Nanos};
-use ratatui::Frame;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Style, Stylize};
 use ratatui::text::{Line, Text};
 use ratatui::widgets::{Block, Paragraph, Row, Sparkline, Table};
+use ratatui::{DefaultTerminal, Frame};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::collections::VecDeque;
 use std::error::Error;
@@ -27,7 +27,10 @@ const KEPT: usize = 512;
 /// How often keys and signals are looked at.
 const KEYS: Nanos = Nanos::from_millis(50);
 
-/// Draws every `interval`, `count` times, until `q` or a signal.
+/// How often the view is drawn, whatever the interval: what it shows grows older all the time.
+const DRAWN: Nanos = Nanos::from_millis(200);
+
+/// Draws until `count` times `interval` have gone by, `q`, or a signal.
 pub(super) fn show(watched: &Watched, interval: Nanos, count: u64) -> Result<(), Box<dyn Error>> {
     let over = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT, SIGHUP] {
@@ -37,45 +40,57 @@ pub(super) fn show(watched: &Watched, interval: Nanos, count: u64) -> Result<(),
     let mut terminal = ratatui::try_init().map_err(|error| {
         format!("the terminal cannot be drawn on: {error}; use --json, or send the output to a file")
     })?;
-    let outcome = (|| -> Result<(), Box<dyn Error>> {
-        let mut totals = VecDeque::new();
-        let mut next = watched.began;
-        for _ in 0..count {
-            note(watched, &mut totals);
-            terminal.draw(|frame| draw(frame, watched, &totals))?;
-            next = (next + interval).max(Monotonic.now());
-            while Monotonic.now() < next {
-                if over.load(Relaxed) {
-                    return Ok(());
-                }
-                let wait = (next - Monotonic.now()).min(KEYS);
-                if !event::poll(Duration::from_nanos(wait.0))? {
-                    continue;
-                }
-                match event::read()? {
-                    Event::Key(key) if key.kind == KeyEventKind::Press => {
-                        let control = key.modifiers.contains(KeyModifiers::CONTROL);
-                        match key.code {
-                            KeyCode::Char('q') | KeyCode::Esc => return Ok(()),
-                            KeyCode::Char('c') if control => return Ok(()),
-                            _ => {}
-                        }
-                    }
-                    Event::Resize(..) => {
-                        terminal.draw(|frame| draw(frame, watched, &totals))?;
-                    }
-                    _ => {}
-                }
-            }
-        }
-        Ok(())
-    })();
+    let outcome = draw_until(&mut terminal, watched, interval, count, &over);
     ratatui::restore();
     outcome
 }
 
+fn draw_until(
+    terminal: &mut DefaultTerminal,
+    watched: &Watched,
+    interval: Nanos,
+    count: u64,
+    over: &AtomicBool,
+) -> Result<(), Box<dyn Error>> {
+    let mut totals = VecDeque::new();
+    let end = watched.began + interval.times(count);
+    let (mut next, mut drawn) = (watched.began, Nanos::ZERO);
+    loop {
+        let now = Monotonic.now();
+        if over.load(Relaxed) || now >= end {
+            return Ok(());
+        }
+        if now >= next {
+            note(watched, &mut totals);
+            next = (next + interval).max(now);
+        }
+        if now >= drawn + DRAWN {
+            terminal.draw(|frame| draw(frame, watched, &totals))?;
+            drawn = now;
+        }
+        let wait = (end - now).min(KEYS);
+        if !event::poll(Duration::from_nanos(wait.0))? {
+            continue;
+        }
+        match event::read()? {
+            Event::Key(key) if key.kind == KeyEventKind::Press => {
+                let control = key.modifiers.contains(KeyModifiers::CONTROL);
+                match key.code {
+                    KeyCode::Char('q') | KeyCode::Esc => return Ok(()),
+                    KeyCode::Char('c') if control => return Ok(()),
+                    _ => {}
+                }
+            }
+            Event::Resize(..) => drawn = Nanos::ZERO,
+            _ => {}
+        }
+    }
+}
+
 fn note(watched: &Watched, totals: &mut VecDeque<u64>) {
-    let total = watched.power.latest().and_then(|(_, power)| power.total);
+    let answers = watched.power.blocked().is_none();
+    let power = watched.power.latest().filter(|_| answers);
+    let total = power.and_then(|(_, power)| power.total);
     if totals.len() == KEPT {
         totals.pop_front();
     }
@@ -185,7 +200,7 @@ fn draw_power(
 fn age(watched: &Watched, power: Option<&Power>) -> String {
     if let Some(since) = watched.power.blocked() {
         return format!(
-            ": no answer for {:.1} s, what is shown is older",
+            ": no answer for {:.1} s",
             since.as_secs_f64()
         );
     }
