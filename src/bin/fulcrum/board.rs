@@ -97,11 +97,8 @@ fn knobs(report: &Report) -> String {
 
 fn knob_cells(knob: &Knob) -> [String; 3] {
     let (Some(low), Some(high)) = (knob.min, knob.max) else {
-        return [
-            "absent".to_owned(),
-            knob.why.clone().unwrap_or_default(),
-            String::new(),
-        ];
+        let why = knob.why.clone().unwrap_or_default();
+        return ["absent".to_owned(), String::new(), why];
     };
     let right = match &knob.why {
         None => "writable".to_owned(),

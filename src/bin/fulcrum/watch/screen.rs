@@ -199,10 +199,7 @@ fn draw_power(
 /// How old the power is, if that is worth saying.
 fn age(watched: &Watched, power: Option<&Power>) -> String {
     if let Some(since) = watched.power.blocked() {
-        return format!(
-            ": no answer for {:.1} s",
-            since.as_secs_f64()
-        );
+        return format!(": no answer for {:.1} s", since.as_secs_f64());
     }
     let converted = power.and_then(|power| power.converted);
     converted.map_or(String::new(), |at| {
