@@ -16,11 +16,11 @@ use serde_json::Value;
 use site::{BOARDS, Site, printed, said};
 
 /// The ids of the presets that need no reboot.
-fn live(site: &Site) -> Vec<String> {
+fn live(site: &Site) -> Vec<u64> {
     let list = site.json(&["mode", "list"]);
     let modes = list["modes"].as_array().unwrap();
     let live = modes.iter().filter(|mode| mode["reboot"] == false);
-    live.map(|mode| mode["id"].to_string()).collect()
+    live.map(|mode| mode["id"].as_u64().unwrap()).collect()
 }
 
 fn texts<'v>(list: &'v Value, key: &str) -> Vec<&'v str> {
@@ -32,11 +32,11 @@ fn texts<'v>(list: &'v Value, key: &str) -> Vec<&'v str> {
 fn every_preset(site: &Site) {
     let found = site.state();
     for id in live(site) {
-        let out = site.json(&["mode", "set", &id]);
+        let out = site.json(&["mode", "set", &id.to_string()]);
         assert_eq!(out["held"], found != site.state(), "{out}");
         let list = site.json(&["mode", "list"]);
         let modes = list["modes"].as_array().unwrap();
-        let mode = modes.iter().find(|mode| mode["id"].to_string() == id).unwrap();
+        let mode = modes.iter().find(|mode| mode["id"] == id).unwrap();
         assert_eq!(mode["present"], true, "{mode}");
         assert_eq!(
             mode["cores_online"].as_u64().unwrap() as usize,
@@ -86,7 +86,8 @@ fn what_a_dry_run_lists_is_what_is_then_written_and_itself_it_writes_nothing() {
             "cpu=960000,emc=2133000",
             "cores=1,cpu=115200,gpu=306000,emc=204000",
         ] {
-            if !live(&site).contains(&mode.to_owned()) && !mode.contains('=') {
+            let id = mode.parse().ok();
+            if id.is_some_and(|id: u64| !live(&site).contains(&id)) {
                 continue;
             }
             let dry = site.json(&["mode", "set", mode, "--dry-run"]);
