@@ -35,7 +35,7 @@ check:
 	bash tests/tools/check.sh
 
 bench: $(ORT)
-	$(CARGO) bench --bench cost --bench meter
+	$(CARGO) bench --features fuse --bench cost --bench meter --bench mode
 
 doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --features cli

@@ -69,7 +69,7 @@ fn measure(label: &str, root: &Root, seconds: u64) -> io::Result<()> {
     let mut meter = Meter::new(sensors.supplies(), Monotonic.now());
     let start = thread_time();
     for _ in 0..rounds {
-        let rails = sensors.rails();
+        let rails = sensors.rails_of_total();
         let _ = meter.take(Monotonic.now(), &rails);
         meter.note(sensors.throttling());
         let _ = sensors.temperature();

@@ -14,7 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("trace", &["units"]),
     ("file", &[]),
     ("board", &["units", "limits"]),
-    ("power", &["units", "limits", "clock", "board"]),
+    ("power", &["units", "limits", "clock", "file", "board"]),
     ("profile", &["units", "limits", "clock", "file", "board", "power"]),
     ("predict", &["units", "limits", "board", "power", "profile"]),
     (

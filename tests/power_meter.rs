@@ -102,6 +102,27 @@ fn a_reading_that_stays_the_same_counts_once_a_refresh() {
 }
 
 #[test]
+fn a_rail_outside_the_total_makes_no_reading_new() {
+    let rail = |name| Rail {
+        name: rail_name(name),
+        sensor: Sensor::Power,
+        refresh: REFRESH,
+    };
+    let supplies = Supplies::new([rail("VDD_IN"), rail("VDD_SOC")]);
+    let mut meter = Meter::new(&supplies, Nanos::ZERO);
+    let input = Ok(Measured::Power(Milliwatts(9_000)));
+    for (at, soc) in [
+        (1, Ok(Measured::Power(Milliwatts(800)))),
+        (2, Ok(Measured::Power(Milliwatts(900)))),
+        (3, Err(61)),
+    ] {
+        let reading = meter.take(ms(at), &Rails::from_iter([input, soc])).unwrap();
+        assert_eq!(reading == Reading::Stale, at > 1);
+    }
+    assert_eq!(meter.window(ms(3)).failed, 0);
+}
+
+#[test]
 fn energy_is_power_times_the_time_that_each_conversion_stands_for() {
     let mut meter = meter();
     meter.take(ms(0), &shows(5_000)).unwrap();

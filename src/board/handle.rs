@@ -1,64 +1,111 @@
-//! A [`Handle`] is a file of the board that is read again and again.
+//! A [`Handle`] is a file of the board that is read, or written, again and again.
 
 use super::sysfs::{FileError, FileFault, Root, trimmed};
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 /// Bytes of a value that is read often: a number of 64 bits has 20.
 const LONGEST: usize = 64;
 
-/// A file that is opened at the first reading and read from its start at each, which costs half of opening it again.
+/// A file that is opened at its first use and used from its start at each, which costs half of opening it again, and a
+/// tenth below a long path.
 ///
 /// sysfs shows a fresh value to every read at offset 0 (Linux, Documentation/filesystems/sysfs.rst). A device that went
-/// away and came back leaves the open file dead: reading it gives `ENODEV`, and the path is then opened once more.
+/// away and came back leaves the open file dead: using it gives `ENODEV`, and the path is then opened once more.
 #[derive(Debug)]
 pub struct Handle {
     path: PathBuf,
     file: Option<File>,
+    /// Whether it is opened for writing too, where that is allowed.
+    writes: bool,
 }
 
 impl Handle {
-    /// The file at `path` below `root`. Opens nothing yet.
+    /// The file at `path` below `root`, to be read. Opens nothing yet.
     pub fn new(root: &Root, path: &str) -> Handle {
         Handle {
             path: root.join(path),
             file: None,
+            writes: false,
+        }
+    }
+
+    /// The file at `path` below `root`, to be read and written. Opens nothing yet; reading needs no right to write.
+    pub fn to_write(root: &Root, path: &str) -> Handle {
+        Handle {
+            writes: true,
+            ..Handle::new(root, path)
         }
     }
 
     /// The file's value as `parse` reads it. Allocates only to report an error.
     pub fn value<T>(&mut self, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, FileError> {
         let mut buffer = [0; LONGEST];
-        let parsed = self.read(&mut buffer).and_then(|length| {
-            if length == LONGEST {
-                return Err(FileFault::TooLong);
-            }
-            let text = buffer.get(..length).and_then(|bytes| str::from_utf8(bytes).ok());
-            parse(trimmed(text.ok_or(FileFault::NotText)?)).ok_or(FileFault::NotValue)
-        });
-        parsed.map_err(|fault| FileError {
-            path: self.path.clone(),
-            fault,
-        })
+        let parsed = self
+            .again(|file| file.read_at(&mut buffer, 0))
+            .and_then(|length| {
+                if length == LONGEST {
+                    return Err(FileFault::TooLong);
+                }
+                let text = buffer.get(..length).and_then(|bytes| str::from_utf8(bytes).ok());
+                parse(trimmed(text.ok_or(FileFault::NotText)?)).ok_or(FileFault::NotValue)
+            });
+        parsed.map_err(|fault| self.error(fault))
     }
 
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, FileFault> {
+    /// Writes `text` with one system call, as a sysfs store takes it.
+    pub fn write(&mut self, text: &str) -> Result<(), FileError> {
+        let written = self.again(|file| {
+            // An ordinary file would keep what is longer; one of sysfs has no length to set.
+            if file.metadata()?.len() > text.len() as u64 {
+                let _ = file.set_len(0);
+            }
+            file.write_at(text.as_bytes(), 0)
+        });
+        match written {
+            Ok(count) if count == text.len() => Ok(()),
+            Ok(_) => Err(self.error(FileFault::Short)),
+            // It was opened for reading because it could not be opened otherwise: say why.
+            Err(FileFault::Errno(libc::EBADF)) => {
+                let refused = File::options().write(true).open(&self.path);
+                Err(self.error(refused.map_or_else(errno, |_| FileFault::Errno(libc::EBADF))))
+            }
+            Err(fault) => Err(self.error(fault)),
+        }
+    }
+
+    /// Calls `act` on the open file; once more on the file anew if the device behind it went away.
+    fn again(&mut self, mut act: impl FnMut(&File) -> io::Result<usize>) -> Result<usize, FileFault> {
         if let Some(file) = &self.file {
-            match file.read_at(buffer, 0) {
-                Ok(length) => return Ok(length),
-                Err(error) => match error.raw_os_error().unwrap_or(libc::EIO) {
-                    libc::ENODEV | libc::ENOENT | libc::ESTALE => self.file = None,
-                    errno => return Err(FileFault::Errno(errno)),
-                },
+            match act(file).map_err(errno) {
+                Err(FileFault::Errno(libc::ENODEV | libc::ENOENT | libc::ESTALE)) => self.file = None,
+                other => return other,
             }
         }
-        let errno = |error: std::io::Error| FileFault::Errno(error.raw_os_error().unwrap_or(libc::EIO));
-        let file = File::open(&self.path).map_err(errno)?;
-        let length = file.read_at(buffer, 0).map_err(errno)?;
-        self.file = Some(file);
-        Ok(length)
+        let file = if self.writes {
+            let both = File::options().read(true).write(true).open(&self.path);
+            both.or_else(|error| match error.raw_os_error() {
+                Some(libc::EACCES | libc::EPERM | libc::EROFS) => File::open(&self.path),
+                _ => Err(error),
+            })
+        } else {
+            File::open(&self.path)
+        };
+        act(self.file.insert(file.map_err(errno)?)).map_err(errno)
     }
+
+    fn error(&self, fault: FileFault) -> FileError {
+        FileError {
+            path: self.path.clone(),
+            fault,
+        }
+    }
+}
+
+fn errno(error: io::Error) -> FileFault {
+    FileFault::Errno(error.raw_os_error().unwrap_or(libc::EIO))
 }
 
 #[cfg(test)]
@@ -85,6 +132,21 @@ mod tests {
         assert_eq!(handle.value(number).unwrap_err().fault, FileFault::NotValue);
         std::fs::write(folder.join("again"), "9".repeat(LONGEST)).unwrap();
         assert_eq!(handle.value(number).unwrap_err().fault, FileFault::TooLong);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_shorter_value_replaces_a_longer_one_and_a_refusal_names_its_reason() {
+        let folder = std::env::temp_dir().join(format!("fulcrum-handle-write-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("value"), "2201600\n").unwrap();
+        let root = Root::new(&folder);
+        let mut handle = Handle::to_write(&root, "value");
+        handle.write("115200").unwrap();
+        assert_eq!(handle.value(number), Ok(115_200));
+        assert_eq!(std::fs::read(folder.join("value")).unwrap(), b"115200");
+        let refused = Handle::to_write(&root, "").write("1").unwrap_err();
+        assert_eq!(refused.fault, FileFault::Errno(libc::EISDIR));
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

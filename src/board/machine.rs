@@ -1,10 +1,11 @@
 //! A [`Machine`] is a board whose settings are files below a root: any Jetson, or any Linux with what it has.
 
-use super::attribute::Attribute;
 use super::cpu::{self, Cores};
 use super::emc::Emc;
 use super::facts::{Cluster, Facts, FactsError, RawFacts};
 use super::gpu::{Gpu, kilohertz};
+use super::handle::Handle;
+use super::sysfs::number;
 use super::{Board, BoardError, Identity, Knob, Root, Setting};
 use crate::units::Kilohertz;
 use std::cell::{Cell, RefCell};
@@ -23,8 +24,8 @@ pub struct Machine {
     gpu: Option<Gpu>,
     emc: Result<Emc, &'static str>,
     settings: Vec<Setting>,
-    attributes: RefCell<BTreeMap<Setting, Attribute>>,
-    lock: RefCell<Option<Attribute>>,
+    files: RefCell<BTreeMap<Setting, Handle>>,
+    lock: RefCell<Option<Handle>>,
     /// The cores that were online when they were read or written last; bit 0 is core 0.
     online: Cell<[u64; 4]>,
 }
@@ -67,7 +68,7 @@ impl Machine {
             gpu,
             emc,
             settings,
-            attributes: RefCell::default(),
+            files: RefCell::default(),
             lock: RefCell::default(),
             online: Cell::new([u64::MAX; 4]),
             root,
@@ -75,11 +76,11 @@ impl Machine {
         let lock = machine.emc.as_ref().ok().and_then(|emc| emc.rate.as_ref());
         machine
             .lock
-            .replace(lock.map(|(_, lock)| Attribute::new(machine.root.join(lock))));
+            .replace(lock.map(|(_, lock)| Handle::new(&machine.root, lock)));
         for setting in &machine.settings {
             if let Some(path) = machine.path(*setting) {
-                let attribute = Attribute::new(machine.root.join(&path));
-                machine.attributes.borrow_mut().insert(*setting, attribute);
+                let file = Handle::to_write(&machine.root, &path);
+                machine.files.borrow_mut().insert(*setting, file);
             }
         }
         Ok(machine)
@@ -215,8 +216,9 @@ impl Machine {
     }
 
     fn read(&self, setting: Setting) -> Result<u64, i32> {
-        let mut attributes = self.attributes.borrow_mut();
-        attributes.get_mut(&setting).ok_or(BoardError::ABSENT)?.read()
+        let mut files = self.files.borrow_mut();
+        let file = files.get_mut(&setting).ok_or(BoardError::ABSENT)?;
+        file.value(number).map_err(|error| error.errno())
     }
 
     /// The table of a CPU cluster; of one that appeared since it is read now.
@@ -250,7 +252,7 @@ impl Board for Machine {
             }
             Setting::EmcRate => {
                 let mut lock = self.lock.borrow_mut();
-                let locked = lock.as_mut().map(Attribute::read);
+                let locked = lock.as_mut().map(|lock| lock.value(number));
                 // Debug files that cannot be read hide a lock; the ceiling still works.
                 if !matches!(locked, Some(Ok(locked)) if locked != 0) {
                     return Ok(None);
@@ -288,9 +290,9 @@ impl Board for Machine {
                 (u64::from(value) * 1_000).to_string()
             }
         };
-        let mut attributes = self.attributes.borrow_mut();
-        let attribute = attributes.get_mut(&setting);
-        let written = attribute.ok_or(BoardError::ABSENT).and_then(|it| it.write(&text));
+        let mut files = self.files.borrow_mut();
+        let file = files.get_mut(&setting).ok_or(BoardError::ABSENT);
+        let written = file.and_then(|file| file.write(&text).map_err(|error| error.errno()));
         written.map_err(|errno| BoardError::Refused(setting, value, errno))?;
         if let Setting::Online(core) = setting {
             self.note_online(core, value != 0);
@@ -323,9 +325,7 @@ impl Board for Machine {
                     .root
                     .text(&format!("{FOLDER}/{name}/type"))
                     .unwrap_or_default();
-                let state = self
-                    .root
-                    .value(&format!("{FOLDER}/{name}/cur_state"), super::sysfs::number);
+                let state = self.root.value(&format!("{FOLDER}/{name}/cur_state"), number);
                 // A fan at work cools and limits nothing.
                 !kind.contains("fan") && state.is_ok_and(|state| state > 0)
             })

@@ -3,8 +3,6 @@
 pub mod knob;
 
 #[cfg(feature = "std")]
-mod attribute;
-#[cfg(feature = "std")]
 mod cpu;
 #[cfg(feature = "std")]
 mod emc;

@@ -111,10 +111,21 @@ impl RailFiles {
 
     /// What each rail shows now. May block for two refreshes on an INA3221, which answers when a conversion ends.
     pub fn read(&mut self) -> Rails {
-        let answers = self.files.iter_mut();
+        self.read_where(|_, _| true)
+    }
+
+    /// What the rails of the total show now; the others answer `ENODATA` and are not read.
+    pub fn read_total(&mut self) -> Rails {
+        self.read_where(Supplies::counts)
+    }
+
+    fn read_where(&mut self, wanted: impl Fn(&Supplies, usize) -> bool) -> Rails {
+        let answers = self.files.iter_mut().enumerate().take(RAILS);
         answers
-            .map(|files| files.read().map_err(|error| error.errno()))
-            .take(RAILS)
+            .map(|(index, files)| match wanted(&self.supplies, index) {
+                true => files.read().map_err(|error| error.errno()),
+                false => Err(libc::ENODATA),
+            })
             .collect()
     }
 }

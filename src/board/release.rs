@@ -129,11 +129,15 @@ mod tests {
 
     #[test]
     fn the_release_file_and_the_package_list_name_the_same_release() {
-        let file = "# R36 (release), REVISION: 4.4, GCID: 41062509, BOARD: generic, EABI: aarch64, DATE: Mon Jun 16\n# KERNEL_VARIANT: oot\n";
+        let file = "# R36 (release), REVISION: 4.4, GCID: 41062509, BOARD: generic\n# KERNEL_VARIANT: oot\n";
         let wanted = Some(("36.4.4".to_owned(), Some("6.2.1")));
         assert_eq!(both(Release::from_tegra_release(file)), wanted);
-        let status = "Package: nvidia-l4t-camera\nStatus: install ok installed\nVersion: 1.2.3-4\n\nPackage: nvidia-l4t-core\nStatus: install ok installed\nArchitecture: arm64\nVersion: 36.4.4-20250616085344\n";
-        assert_eq!(both(Release::from_dpkg_status(status)), wanted);
+        let status = [
+            "Package: nvidia-l4t-camera\nStatus: install ok installed\nVersion: 1.2.3-4\n",
+            "Package: nvidia-l4t-core\nStatus: install ok installed\nVersion: 36.4.4-20250616085344\n",
+        ]
+        .join("\n");
+        assert_eq!(both(Release::from_dpkg_status(&status)), wanted);
         let removed = status.replace("install ok installed", "deinstall ok config-files");
         assert_eq!(Release::from_dpkg_status(&removed), None);
     }

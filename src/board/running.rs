@@ -7,8 +7,8 @@ use crate::units::Kilohertz;
 
 impl Machine {
     /// The clock that runs now below `ceiling`, as the kernel last set it; the hardware may skip pulses and not say so.
-    /// `None` where `ceiling` is no ceiling of a clock, where the board does not show what runs, and for a cluster that is
-    /// offline. An idle GPU may show 0.
+    /// `None` where `ceiling` is no ceiling of a clock, where the board does not show what runs, and for a cluster that
+    /// is offline. An idle GPU may show 0.
     ///
     /// Reading the memory's clock asks the firmware and takes up to 0.9 ms (source: shared/design/jetson.md 1.4).
     pub fn running(&self, ceiling: Setting) -> Option<Result<Kilohertz, FileError>> {

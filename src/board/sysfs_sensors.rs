@@ -59,6 +59,10 @@ impl Sensors for SysfsSensors {
         self.rails.read()
     }
 
+    fn rails_of_total(&mut self) -> Rails {
+        self.rails.read_total()
+    }
+
     fn temperature(&mut self) -> Option<Millicelsius> {
         self.zones.hottest().map(|(_, heat)| heat)
     }

@@ -94,13 +94,7 @@ impl core::error::Error for ChangeError {}
 impl PowerMode {
     /// The power mode that `board` is in now: cores online, and of several CPU clusters the highest ceiling.
     pub fn present<B: Board + ?Sized>(board: &B) -> Result<PowerMode, BoardError> {
-        let mut found = Vec::new();
-        for setting in board.settings() {
-            if let Some(value) = board.get(*setting)? {
-                found.push((*setting, value));
-            }
-        }
-        Ok(mode_of(board, &found))
+        Ok(mode_of(board, Transaction::begin(board)?.all_found()))
     }
 }
 
@@ -136,7 +130,7 @@ impl<'b, B: Board + ?Sized> Change<'b, B> {
     /// Reads what the board is in. Fails with [`ChangeError::Unread`].
     pub fn begin(board: &'b mut B) -> Result<Change<'b, B>, ChangeError> {
         let transaction = Transaction::begin(board).map_err(ChangeError::Unread)?;
-        let before = PowerMode::present(board).map_err(ChangeError::Unread)?;
+        let before = mode_of(board, transaction.all_found());
         Ok(Change {
             board,
             before,
@@ -171,10 +165,11 @@ impl<'b, B: Board + ?Sized> Change<'b, B> {
     /// Moves every knob of the board to its value in `mode`. After an error the old values are back, or the error says that
     /// they are not.
     pub fn apply(self, mode: PowerMode) -> Result<Applied<'b, B>, ChangeError> {
-        // What the board is in already need not be on offer: another program may have put it there.
-        let before = self.before;
+        let (before, facts) = (self.before, self.board.facts());
         let mut knobs = knobs_of(&mode);
-        knobs.retain(|(knob, value)| *value != before.get(*knob));
+        // What the board is in already need not be on offer: another program may have put it there. What is on offer is
+        // asked for all the same: of clusters that come on.
+        knobs.retain(|(knob, value)| *value != before.get(*knob) || facts.offers(*knob, *value));
         self.apply_knobs(&knobs)
     }
 

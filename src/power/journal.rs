@@ -19,6 +19,7 @@ use core::fmt;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The first line; the number changes when the form does.
 const HEAD: &str = "fulcrum-journal 1";
@@ -32,6 +33,9 @@ const BOOT_ID: &str = "proc/sys/kernel/random/boot_id";
 /// Where the journal lies below a board's root, unless another folder is named. It outlives a boot, so that the next start
 /// can say what became of an unfinished change.
 const FOLDER: &str = "var/lib/fulcrum";
+
+/// Attempts at the lock, 10 ms apart: a child of this program keeps a lock that was given up from its fork to its exec.
+const ATTEMPTS: u32 = 20;
 
 /// How a change stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,10 +147,15 @@ impl Journal {
             .write(true)
             .open(&path)
             .map_err(io(&path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(JournalError::Busy(path)),
-            Err(TryLockError::Error(error)) => return Err(JournalError::Io(path, error)),
+        let mut attempts = 0;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if attempts < ATTEMPTS => attempts += 1,
+                Err(TryLockError::WouldBlock) => return Err(JournalError::Busy(path)),
+                Err(TryLockError::Error(error)) => return Err(JournalError::Io(path, error)),
+            }
+            std::thread::sleep(Duration::from_millis(10));
         }
         // What a program that was killed while it wrote has left; the rename did not happen, so nothing was changed yet.
         for entry in fs::read_dir(folder).map_err(io(folder))?.filter_map(Result::ok) {

@@ -73,7 +73,8 @@ struct Seen {
 /// Power and energy of a board, by the rule of [`Supplies::total_rule`]. Fixed memory once it is made.
 ///
 /// **What counts as new.** The sensors convert every 430 ms on Jetson and answer a faster reader with repeats. A sample
-/// that repeats the last one on every rail counts only when a whole refresh has gone by since that one was seen.
+/// that repeats the last one on every rail of the total counts only when a whole refresh has gone by since that one was
+/// seen.
 ///
 /// **What a conversion stands for.** The time since the one before. After more than two refreshes without one there was
 /// a gap: the conversion stands for one refresh, and the rest is reported as not known. An energy counter misses
@@ -85,7 +86,7 @@ struct Seen {
 /// **Outliers.** A load comes and goes, and a single high conversion may be all that is seen of it; left out, it would
 /// make the mean too low. So only what no load explains is doubted: eight times the median of the last five
 /// conversions, an eighth of it, no power at all, or an energy counter that went back. Even that counts if the next
-/// conversion agrees with it.
+/// conversion agrees with it. One that is still held back at the end of a window is not in it.
 #[derive(Clone, Debug)]
 pub struct Meter {
     supplies: Supplies,
@@ -149,7 +150,9 @@ impl Meter {
             return Ok(Reading::Mark);
         };
         let elapsed = at - last.at;
-        if elapsed == Nanos::ZERO || (last.rails == *rails && elapsed < self.supplies.refresh()) {
+        let answers = |rails| self.supplies.of_total(rails).map(|(_, answer)| answer);
+        let repeats = answers(&last.rails).eq(answers(rails));
+        if elapsed == Nanos::ZERO || (repeats && elapsed < self.supplies.refresh()) {
             return Ok(Reading::Stale);
         }
         let gap = self.gap(last.at, at);

@@ -2,9 +2,8 @@
 //! are left alone and why, and whether it would take a reboot.
 
 use super::goal::{Goal, Want};
-use super::transaction::Transaction;
 use crate::board::nvpmodel::{Conf, ConfError, Mode, Node, Role, Row, Target, Value};
-use crate::board::{BoardError, FileError, Machine, Setting};
+use crate::board::{Board, BoardError, FileError, Machine, Setting};
 use core::fmt;
 
 /// The file of the modes, below the root; on a Jetson a link to the one for its module.
@@ -247,12 +246,24 @@ impl Preset {
         Ok(goals)
     }
 
-    /// Whether the board is in it now, as far as its settings tell.
+    /// Whether the board is in it now, as far as its settings tell: each is at the value of its table that this program
+    /// would write, or that NVIDIA's tool would, which takes the nearest one instead of the next lower.
     pub fn is_present(&self, machine: &Machine) -> Result<bool, BoardError> {
-        match self.goals() {
-            Ok(goals) => Ok(Transaction::begin(machine)?.plan(machine, &goals).is_empty()),
-            Err(_) => Ok(false),
+        let Ok(goals) = self.goals() else {
+            return Ok(false);
+        };
+        for goal in goals {
+            let (Some(value), Want::Exactly(asked)) = (machine.get(goal.setting)?, goal.want) else {
+                // The clock of a cluster that is offline.
+                continue;
+            };
+            let value = machine.nearest(goal.setting, value);
+            let ours = machine.nearest(goal.setting, asked);
+            if value != ours && value.abs_diff(asked) > ours.abs_diff(asked) {
+                return Ok(false);
+            }
         }
+        Ok(true)
     }
 }
 

@@ -127,8 +127,8 @@ fn look<B: Board + ?Sized>(
     })
 }
 
-/// Puts back what `record` found, whatever journal it is from: [`restore`] once it knows that the record is of this boot and
-/// this board, and a rehearsal of it, which has no right to lock the journal.
+/// Puts back what `record` found, whatever journal it is from: [`restore`] does once it knows that the record is of this
+/// boot and this board, and so does a rehearsal of it, which has no right to lock the journal.
 ///
 /// # Errors
 /// [`RecoverError::Unrestored`].

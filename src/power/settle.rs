@@ -84,19 +84,28 @@ impl core::error::Error for Fault {}
 /// write only, and within 7 ms (source: jetson-latency-lab, L4T 36.5: p99 of a switch).
 const PAUSES: [Nanos; 3] = [Nanos::ZERO, Nanos::from_millis(2), Nanos::from_millis(8)];
 
-/// Brings `setting` to `wanted`: writes it only if it reads otherwise, and reads the write back. Returns whether it wrote.
-/// An absent setting is left alone.
+/// Brings `setting` to `wanted`: writes it only if it reads otherwise, and reads the write back. An absent setting is left
+/// alone.
 ///
 /// # Errors
 /// [`Fault::Limited`] says that the write is in place and another party's limit is, too; a caller may live with that.
-pub fn settle<B: Board + ?Sized>(board: &mut B, setting: Setting, wanted: u32) -> Result<bool, Fault> {
-    let before = match board.get(setting) {
-        Ok(None) => return Ok(false),
-        Ok(Some(value)) if value == wanted => return Ok(false),
-        Ok(Some(value)) => Some(value),
+pub fn settle<B: Board + ?Sized>(board: &mut B, setting: Setting, wanted: u32) -> Result<(), Fault> {
+    match board.get(setting) {
+        Ok(None) => Ok(()),
+        Ok(Some(value)) if value == wanted => Ok(()),
+        Ok(Some(value)) => write(board, setting, wanted, Some(value)),
         // What cannot be read may still be written; the read-back decides.
-        Err(_) => None,
-    };
+        Err(_) => write(board, setting, wanted, None),
+    }
+}
+
+/// As [`settle`], for a setting that is there and is known to read `before`, which is not `wanted`.
+pub(super) fn write<B: Board + ?Sized>(
+    board: &mut B,
+    setting: Setting,
+    wanted: u32,
+    before: Option<u32>,
+) -> Result<(), Fault> {
     let mut found = wanted;
     for pause in PAUSES {
         if pause > Nanos::ZERO {
@@ -105,7 +114,7 @@ pub fn settle<B: Board + ?Sized>(board: &mut B, setting: Setting, wanted: u32) -
         board.set(setting, wanted)?;
         found = match board.get(setting)? {
             Some(found) if found != wanted => found,
-            _ => return Ok(true),
+            _ => return Ok(()),
         };
         if Some(found) != before {
             break;

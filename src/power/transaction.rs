@@ -14,7 +14,7 @@
 
 use super::goal::{Goal, Want};
 use super::journal::{Entry, Journal, JournalError, Record, State};
-use super::settle::{Fault, settle};
+use super::settle::{Fault, settle, write};
 use crate::board::{Board, BoardError, Setting};
 use core::convert::Infallible;
 
@@ -89,6 +89,11 @@ impl Transaction {
         self.held = held.map_or(Vec::new(), |record| record.entries);
     }
 
+    /// What each setting was found at.
+    pub fn all_found(&self) -> &[(Setting, u32)] {
+        &self.found
+    }
+
     /// What `setting` was found at.
     pub fn found(&self, setting: Setting) -> Option<u32> {
         value(&self.found, setting)
@@ -144,15 +149,17 @@ impl Transaction {
         let mut limited = Vec::new();
         let mut put =
             |it: &mut Transaction, board: &mut B, setting: Setting, to: u32| -> Result<(), StepError> {
-                if board.get(setting) == Ok(Some(to)) {
-                    return Ok(());
-                }
+                let before = match board.get(setting) {
+                    Ok(None) => return Ok(()),
+                    Ok(Some(value)) if value == to => return Ok(()),
+                    Ok(value) => value,
+                    // What cannot be read may still be written; the read-back decides.
+                    Err(_) => None,
+                };
                 it.note(board, goals)?;
-                match settle(board, setting, to) {
+                match write(board, setting, to, before) {
                     Err(fault @ Fault::Limited { .. }) => limited.push(fault),
-                    other => {
-                        other?;
-                    }
+                    other => other?,
                 }
                 Ok(())
             };

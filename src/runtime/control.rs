@@ -1,5 +1,5 @@
-//! The control thread: reads the board's sensors, never on the dispatcher thread, since a rail may take as long to read as
-//! a frame takes to come, or for ever.
+//! The control thread: reads the board's sensors, never on the dispatcher thread, since a rail may take as long to read
+//! as a frame takes to come, or for ever.
 
 use crate::board::Sensors;
 use crate::clock::{Clock, Monotonic};
@@ -179,7 +179,7 @@ impl<S: Sensors> Sampler<S> {
             self.began = begin;
             self.meter.begin_window(begin);
         }
-        let rails = self.sensors.rails();
+        let rails = self.sensors.rails_of_total();
         let at = Monotonic.now();
         // A failure counts in the window; the next interval asks again.
         let power = match self.meter.take(at, &rails) {

@@ -13,7 +13,8 @@ pub enum Touch {
     Read,
     /// A write to a knob: one `write(2)` is one store.
     Write,
-    /// A change on the disk (`/etc`, `/run`, `/var`): create, write, truncate, rename, unlink, mkdir, rmdir, fsync.
+    /// A change on the disk (`/etc`, `/run`, `/var`): create, write, truncate, rename, unlink, mkdir, rmdir, fsync. A
+    /// name that is made, changed or taken away counts at its folder.
     Disk,
     /// A write to a knob or a change on the disk.
     Change,
@@ -156,10 +157,22 @@ mod tests {
         let fault = Fault::new(Touch::Write, effect.clone());
         assert_eq!(strikes(fault.clone()), [true, false, false, false]);
         assert_eq!(strikes(fault.clone().nth(3)), [false, false, true, false]);
-        assert_eq!(strikes(fault.clone().nth(2).for_good()), [false, true, true, true]);
-        assert_eq!(strikes(fault.clone().at(Place::Suffix("max".into())).nth(2)), [false, false, true, false]);
-        assert_eq!(strikes(fault.at(Place::Path("a/min".into()))), [false, true, false, false]);
-        assert_eq!(strikes(Fault::new(Touch::Change, effect.clone())), [true, false, false, false]);
+        assert_eq!(
+            strikes(fault.clone().nth(2).for_good()),
+            [false, true, true, true]
+        );
+        assert_eq!(
+            strikes(fault.clone().at(Place::Suffix("max".into())).nth(2)),
+            [false, false, true, false]
+        );
+        assert_eq!(
+            strikes(fault.at(Place::Path("a/min".into()))),
+            [false, true, false, false]
+        );
+        assert_eq!(
+            strikes(Fault::new(Touch::Change, effect.clone())),
+            [true, false, false, false]
+        );
         assert_eq!(strikes(Fault::new(Touch::Read, effect)), [false; 4]);
     }
 }

@@ -12,13 +12,14 @@
 )]
 
 mod answer;
+mod files;
 
 use super::tree::Tree;
 use crate::clock::{Clock, Monotonic};
 use crate::units::Nanos;
-use answer::Files;
 use core::fmt;
 use core::time::Duration;
+use files::Files;
 use fuser::{BackgroundSession, Config, INodeNo, MountOption, Session, SessionACL};
 use rustix::mount::UnmountFlags;
 use std::io;
@@ -48,10 +49,17 @@ impl fmt::Display for MountError {
                 write!(f, "the folder {} does not exist; make it first", path.display())
             }
             MountError::Folder(path, error) => {
-                write!(f, "{} cannot be mounted on: {error}; choose an empty folder", path.display())
+                write!(
+                    f,
+                    "{} cannot be mounted on: {error}; choose an empty folder",
+                    path.display()
+                )
             }
             MountError::Device(error) if error.kind() == io::ErrorKind::NotFound => {
-                write!(f, "{DEVICE} is missing (try `modprobe fuse`; a container needs --device {DEVICE}); {plain}")
+                write!(
+                    f,
+                    "{DEVICE} is missing (try `modprobe fuse`; a container needs --device {DEVICE}); {plain}"
+                )
             }
             MountError::Device(error) => write!(f, "{DEVICE} cannot be opened: {error}; {plain}"),
             MountError::Refused(path, error) => write!(
@@ -127,7 +135,11 @@ impl Mount {
             MountOption::FSName("fulcrum-twin".to_owned()),
             MountOption::DefaultPermissions,
         ];
-        config.acl = if rustix::process::geteuid().is_root() { SessionACL::All } else { SessionACL::Owner };
+        config.acl = if rustix::process::geteuid().is_root() {
+            SessionACL::All
+        } else {
+            SessionACL::Owner
+        };
         let session = Session::new(files, &folder, &config)
             .and_then(Session::spawn)
             .map_err(|error| MountError::Refused(folder.clone(), error))?;
@@ -169,7 +181,9 @@ impl Mount {
 impl Drop for Mount {
     fn drop(&mut self) {
         self.tree.watch(None);
-        let Some(session) = self.session.take() else { return };
+        let Some(session) = self.session.take() else {
+            return;
+        };
         if self.unmounter.unmount() {
             // Whether its thread ended well no longer matters to anybody.
             let _ = session.join();
@@ -189,7 +203,9 @@ impl Unmounter {
         // Who was waiting closes its file in a moment.
         for _ in 0..20 {
             match rustix::mount::unmount(&self.folder, UnmountFlags::empty()) {
-                Err(rustix::io::Errno::BUSY) => Monotonic.sleep_until(Monotonic.now() + Nanos::from_millis(5)),
+                Err(rustix::io::Errno::BUSY) => {
+                    Monotonic.sleep_until(Monotonic.now() + Nanos::from_millis(5))
+                }
                 // Any other error: it is not mounted any more.
                 _ => return true,
             }

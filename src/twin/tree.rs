@@ -10,11 +10,13 @@
 )]
 
 mod adversary;
+mod arms;
 mod attribute;
 mod board;
 mod boards;
 mod build;
 mod command;
+mod content;
 mod cpu;
 mod disk;
 mod draw;
@@ -27,11 +29,12 @@ mod memory;
 pub(super) mod node;
 mod number;
 mod operation;
+mod options;
 mod plain;
 mod preset;
 mod rails;
 
-use super::faults::{Effect, Fault, Place, Touch};
+use super::faults::{Effect, Touch};
 use crate::clock::{Clock, Monotonic};
 use crate::units::Nanos;
 use core::fmt;
@@ -41,69 +44,10 @@ use rustix::io::Errno;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use adversary::{Adversary, AdversaryError};
+pub use arms::Faults;
 pub use command::CommandError;
 pub use operation::{By, Operation};
-
-/// What becomes of a policy whose cores are all offline. Sources disagree, so both can be tested.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Hotplug {
-    /// Its folder and the `cpufreq` links of its cores are gone.
-    #[default]
-    Vanish,
-    /// Its folder stays and shows the last values; a write gives `EINVAL`.
-    Keep,
-}
-
-/// How a tree behaves where boards differ or nobody knows.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// Seed of sensor noise, latencies and boot ids.
-    pub seed: u64,
-    /// What becomes of a policy without a core.
-    pub hotplug: Hotplug,
-    /// Whether writes take as long as was measured.
-    pub latencies: bool,
-    /// What `0` written to `cpu0/online` gives; no source says.
-    pub cpu0: Errno,
-    /// Whether its time is the monotonic clock's; else only [`Tree::advance`] moves it.
-    pub live: bool,
-}
-
-impl Default for Options {
-    fn default() -> Options {
-        Options {
-            seed: 1,
-            hotplug: Hotplug::Vanish,
-            latencies: false,
-            cpu0: Errno::PERM,
-            live: true,
-        }
-    }
-}
-
-/// Why no tree was opened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TreeError {
-    /// No board of this name can be simulated.
-    Unknown(String),
-    /// The simulated board names a path twice; a mistake in this library.
-    Built(Errno),
-}
-
-impl fmt::Display for TreeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            TreeError::Unknown(name) => {
-                let known: Vec<_> = Tree::boards().map(|(name, _)| name).collect();
-                write!(f, "no board named {name:?} can be simulated as files; choose one of: {}", known.join(", "))
-            }
-            TreeError::Built(errno) => write!(f, "the simulated board's own files contradict each other: {errno}"),
-        }
-    }
-}
-
-impl core::error::Error for TreeError {}
+pub use options::{Hotplug, Options, TreeError};
 
 /// Is told the number of a node that came or went, so that a cache can forget it.
 pub(super) type Watcher = Arc<dyn Fn(Ino) + Send + Sync>;
@@ -150,9 +94,16 @@ impl Tree {
 
     /// A board that has just started, idle and at rest.
     pub fn open(board: &str, options: Options) -> Result<Tree, TreeError> {
-        let found = boards::ALL.iter().map(|make| make()).find(|known| known.name == board);
+        let found = boards::ALL
+            .iter()
+            .map(|make| make())
+            .find(|known| known.name == board);
         let board = found.ok_or_else(|| TreeError::Unknown(board.to_owned()))?;
-        let now = if options.live { Monotonic.now() } else { Nanos::ZERO };
+        let now = if options.live {
+            Monotonic.now()
+        } else {
+            Nanos::ZERO
+        };
         Ok(Tree(Arc::new(Shared {
             live: options.live,
             kernel: Mutex::new(Kernel::start(board, options, now)?),
@@ -206,6 +157,11 @@ impl Tree {
             return Err(Errno::ACCESS);
         }
         if disk {
+            let plan = self.plan(Touch::Disk, ino);
+            self.wait(plan.wait);
+            if let Some(Effect::Errno(errno)) = plan.effect {
+                return Err(errno);
+            }
             return self.with(|kernel| {
                 kernel.built.nodes.resize(ino, 0)?;
                 kernel.built.nodes.write_at(ino, 0, bytes)
@@ -223,8 +179,13 @@ impl Tree {
             let Kind::Folder { entries, .. } = &kernel.built.nodes.here(ino)?.kind else {
                 return Err(Errno::NOTDIR);
             };
-            let here = entries.iter().filter(|(_, ino)| kernel.built.nodes.here(**ino).is_ok());
-            Ok(here.map(|(name, _)| name.clone()).filter(|name| name != HIDDEN).collect())
+            let here = entries
+                .iter()
+                .filter(|(_, ino)| kernel.built.nodes.here(**ino).is_ok());
+            Ok(here
+                .map(|(name, _)| name.clone())
+                .filter(|name| name != HIDDEN)
+                .collect())
         })
     }
 
@@ -266,7 +227,9 @@ impl Tree {
     /// Lets an over-current input (1 under-voltage, 2 mean, 3 instantaneous) fire so many times more.
     pub fn over_current(&self, input: usize, times: u64) -> Result<(), Errno> {
         self.with(|kernel| {
-            let count = input.checked_sub(1).and_then(|index| kernel.rails.over_current.get_mut(index));
+            let count = input
+                .checked_sub(1)
+                .and_then(|index| kernel.rails.over_current.get_mut(index));
             *count.ok_or(Errno::INVAL)? += times;
             Ok(())
         })
@@ -281,6 +244,15 @@ impl Tree {
     /// the mode that the tool's note names; the boot id is another.
     pub fn reboot(&self) -> Result<(), TreeError> {
         self.with(Kernel::reboot)
+    }
+
+    /// The power fails and comes back: as [`Tree::reboot`], and what of `/var/lib` was not synced is gone: the content
+    /// of files, and the names in folders. That is the harshest that a disk may do.
+    pub fn power_cut(&self) -> Result<(), TreeError> {
+        self.with(|kernel| {
+            kernel.built.nodes.cut();
+            kernel.reboot()
+        })
     }
 
     /// Moves the time of a tree that is not live.
@@ -322,12 +294,12 @@ impl Tree {
     }
 
     /// A write to a knob, after its wait. Killing is the mount's part; without a process the write before which it
-    /// would be killed gives `EINTR`.
+    /// would be killed gives `ECANCELED` (which no library tries again).
     pub(super) fn carry_out_write(&self, by: By, ino: Ino, bytes: &[u8], plan: Plan) -> Result<usize, Errno> {
         self.with(|kernel| {
             let result = match plan.effect {
                 Some(Effect::Errno(errno)) => Err(errno),
-                Some(Effect::KillBefore) => Err(Errno::INTR),
+                Some(Effect::KillBefore) => Err(Errno::CANCELED),
                 Some(Effect::Vanish) => kernel.withhold(ino, None).and(Err(Errno::NODEV)),
                 Some(Effect::Ignore) => Ok(bytes.len()),
                 Some(Effect::Value(value)) => kernel.store(ino, value.as_bytes()).map(|()| bytes.len()),
@@ -338,7 +310,9 @@ impl Tree {
                         part => kernel.store(ino, part).map(|()| part.len()),
                     }
                 }
-                Some(Effect::Block(_) | Effect::KillAfter) | None => kernel.store(ino, bytes).map(|()| bytes.len()),
+                Some(Effect::Block(_) | Effect::KillAfter) | None => {
+                    kernel.store(ino, bytes).map(|()| bytes.len())
+                }
             };
             kernel.log_write(by, ino, bytes, result.map(|_| ()), plan.wait);
             result
@@ -348,41 +322,3 @@ impl Tree {
 
 /// The folder of the twin's own files, which no listing shows.
 pub(super) const HIDDEN: &str = ".twin";
-
-/// Arms and disarms what goes wrong in a tree.
-#[derive(Clone, Copy, Debug)]
-pub struct Faults<'t>(&'t Tree);
-
-impl Faults<'_> {
-    /// Arms a fault. A path with links in it is resolved now, if it leads anywhere.
-    pub fn add(&self, mut fault: Fault) {
-        self.0.with(|kernel| {
-            if let Place::Path(path) = fault.place_mut() {
-                *path = match kernel.built.nodes.find(path, true) {
-                    Ok(ino) => kernel.built.nodes.path(ino),
-                    Err(_) => path.trim_start_matches('/').to_owned(),
-                };
-            }
-            kernel.armed.add(fault);
-        });
-    }
-
-    /// Takes a file, or a folder with all in it, away: for so long, or until [`Faults::clear`].
-    pub fn hide(&self, path: &str, time: Option<Nanos>) -> Result<(), Errno> {
-        self.0.with(|kernel| {
-            let ino = kernel.built.nodes.find(path, true)?;
-            let until = time.map(|time| kernel.now + time);
-            kernel.withhold(ino, until)
-        })
-    }
-
-    /// Disarms all, and gives back what was taken away.
-    pub fn clear(&self) {
-        self.0.with(Kernel::clear_faults);
-    }
-
-    /// How many operations a fault struck so far.
-    pub fn fired(&self) -> u64 {
-        self.0.with(|kernel| kernel.armed.fired)
-    }
-}

@@ -102,7 +102,7 @@ impl Site {
             .current_dir(&self.folder)
             .arg("-c")
             .arg(
-                "for file in sys/devices/system/cpu/cpu*/online sys/devices/system/cpu/cpufreq/policy*/scaling_m??_freq \
+                "cpu=sys/devices/system/cpu; for file in $cpu/cpu*/online $cpu/cpufreq/policy*/scaling_m??_freq \
                  sys/class/devfreq/*/m??_freq sys/class/devfreq/*/device/power/control sys/kernel/nvpmodel_clk_cap/emc \
                  sys/kernel/nvpmodel_emc_cap/emc_iso_cap sys/kernel/debug/bpmp/debug/clk/emc/mrq_rate_locked; do \
                  if [ -e $file ]; then echo $file $(cat $file); fi; done",

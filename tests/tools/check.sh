@@ -28,14 +28,11 @@ fi
 
 if rustup run nightly rustc --version >/dev/null 2>&1; then
     cd fuzz
-    targets=(fuzz_targets/*.rs)
-    seconds=60
-    if [ ${#targets[@]} -gt 2 ]; then seconds=30; fi
-    for target in "${targets[@]}"; do
+    for target in fuzz_targets/*.rs; do
         name=$(basename "$target" .rs)
         # New inputs go to the first folder and are kept there from run to run; the committed ones are only read.
         mkdir -p "target/corpus/$name"
-        cargo +nightly run --release --locked --bin "$name" -- -max_total_time="$seconds" -timeout=5 \
+        cargo +nightly run --release --locked --bin "$name" -- -max_total_time="${FUZZ_SECONDS:-60}" -timeout=5 \
             -verbosity=0 -print_final_stats=1 -artifact_prefix="target/$name-" "target/corpus/$name" "corpus/$name"
     done
     cd ..

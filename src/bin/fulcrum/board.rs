@@ -11,8 +11,8 @@ use std::fmt::Write;
 
 /// Who a board is, what can be set on it, and what it measures.
 ///
-/// Everything is read from the board's own files; nothing is written and no rights are needed. What the board lacks, or does
-/// not show to this user, is listed with the reason. JSON has clocks in kHz and power in mW.
+/// Everything is read from the board's own files; nothing is written and no rights are needed. What the board lacks,
+/// or does not show to this user, is listed with the reason. JSON has clocks in kHz and power in mW.
 #[derive(Args)]
 #[command(after_help = "Examples:
   fulcrum board                                   this machine

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 mod board;
 mod conf;
 mod demo;
+mod doctor;
 mod holding;
 mod mode;
 mod presets;
@@ -24,17 +25,12 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Who a board is, what can be set on it, and what it measures
     Board(board::Arguments),
-    /// Looks at an nvpmodel.conf, the file of a Jetson's power modes
     Conf(conf::Arguments),
-    /// A camera is answered on time while a network learns, on a simulated board
     Demo(demo::Arguments),
-    /// Lists, shows, sets and restores a board's power mode
+    Doctor(doctor::Arguments),
     Mode(mode::Arguments),
-    /// A simulated Jetson as files, to poke at with a shell
     Twin(twin::Arguments),
-    /// Power, clocks, temperatures and drift of a board, live
     Watch(watch::Arguments),
 }
 
@@ -43,6 +39,7 @@ fn main() -> ExitCode {
         Verb::Board(arguments) => board::run(&arguments),
         Verb::Conf(arguments) => return conf::run(&arguments),
         Verb::Demo(arguments) => demo::run(&arguments),
+        Verb::Doctor(arguments) => return doctor::run(&arguments),
         Verb::Mode(arguments) => return mode::run(&arguments),
         Verb::Twin(arguments) => twin::run(&arguments),
         Verb::Watch(arguments) => watch::run(&arguments),

@@ -14,11 +14,12 @@ use fulcrum::power::{ChangeError, Journal, JournalError, PresetError, RecoverErr
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Lists, shows, sets and restores the power mode of a board: cores online and the ceilings of CPU, GPU and memory clocks.
+/// Lists, shows, sets and restores a board's power mode: cores online, ceilings of CPU, GPU and memory clocks.
 ///
-/// A mode that is set holds until `fulcrum mode restore`, or until the machine is started anew. What the board was found in
-/// is kept in a journal, so that a program that is killed, or a power cut, leaves nothing behind: the next `mode set` or
-/// `mode restore` puts it back first. Masks of GPU units, fans, current limits and the memory lock are never written.
+/// A mode that is set holds until `fulcrum mode restore`, or until the machine is started anew. What the board was found
+/// in is kept in a journal, so that a program that is killed, or a power cut, leaves nothing behind: the next `mode set`
+/// or `mode restore` puts it back first. Masks of GPU units, fans, current limits and the memory lock are never
+/// written.
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -65,8 +66,8 @@ enum Act {
     },
 }
 
-const SET_HELP: &str = "A number is a preset's id. A clock between two of the table comes to the lower one, and is said. \
-A preset that needs a reboot is refused before the first write. Of knobs that are not named nothing is written.
+const SET_HELP: &str = "A number is a preset's id. A clock between two of the table comes to the lower one, and is \
+said. A preset that needs a reboot is refused before the first write. Of knobs that are not named nothing is written.
 
 Exit codes:
   0  done

@@ -104,15 +104,17 @@ fn mount(arguments: &MountArguments) -> Result<(), Box<dyn Error>> {
     let unmounter = mount.unmounter();
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     // Ends with the program: it waits for a signal that may never come.
-    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        for _ in signals.forever() {
-            if !unmounter.unmount() {
-                // A program still has a file open; the mount would live until it is closed, and this program is asked
-                // to end now.
-                std::process::exit(0);
+    std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            for _ in signals.forever() {
+                if !unmounter.unmount() {
+                    // A program still has a file open; the mount would live until it is closed, and this program is asked
+                    // to end now.
+                    std::process::exit(0);
+                }
             }
-        }
-    })?;
+        })?;
     println!(
         "simulated {} at {}; Ctrl-C or `umount {1}` ends it",
         arguments.board,
@@ -126,6 +128,9 @@ fn plain(folder: &Path, board: &str) -> Result<(), Box<dyn Error>> {
     let tree = Tree::open(board, Options::default())?;
     tree.write_plain(folder)
         .map_err(|error| format!("{} could not be written: {error}", folder.display()))?;
-    println!("simulated {board} as ordinary files in {}; their rules are gone", folder.display());
+    println!(
+        "simulated {board} as ordinary files in {}; their rules are gone",
+        folder.display()
+    );
     Ok(())
 }

@@ -20,9 +20,9 @@ use std::io::{self, IsTerminal};
 
 /// Power, clocks, temperatures and drift of a board, live.
 ///
-/// In a terminal it draws a view, and `q` leaves it. Elsewhere, or with --json, it prints a line an interval. Sensors are
-/// read on threads of their own: one that does not answer holds up nothing, and what is shown says how old it is. Nothing is
-/// written and no rights are needed.
+/// In a terminal it draws a view, and `q` leaves it. Elsewhere, or with --json, it prints a line an interval. Sensors
+/// are read on threads of their own: one that does not answer holds up nothing, and what is shown says how old it is.
+/// Nothing is written and no rights are needed.
 #[derive(Args)]
 #[command(after_help = "Examples:
   fulcrum watch

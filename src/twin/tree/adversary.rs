@@ -43,7 +43,10 @@ impl fmt::Display for AdversaryError {
         match self {
             AdversaryError::NoSuchMode(id) => write!(f, "this board has no mode with the id {id}"),
             AdversaryError::NeedsReboot(id) => {
-                write!(f, "mode {id} changes the GPU's mask, and the GPU was used: reboot first")
+                write!(
+                    f,
+                    "mode {id} changes the GPU's mask, and the GPU was used: reboot first"
+                )
             }
             AdversaryError::Write(errno) => write!(f, "a write of the other program failed: {errno}"),
         }
@@ -57,9 +60,9 @@ impl Kernel {
         match adversary {
             Adversary::Nvpmodel(id) => self.nvpmodel(id),
             Adversary::JetsonClocks => self.jetson_clocks().map_err(AdversaryError::Write),
-            Adversary::JetsonClocksRestore { leaves_lock } => {
-                self.jetson_clocks_restore(leaves_lock).map_err(AdversaryError::Write)
-            }
+            Adversary::JetsonClocksRestore { leaves_lock } => self
+                .jetson_clocks_restore(leaves_lock)
+                .map_err(AdversaryError::Write),
             Adversary::Cooling(on) => {
                 self.hot = on;
                 let cpu = self.cpus.highest() / 2;
@@ -70,7 +73,8 @@ impl Kernel {
             }
             Adversary::Fan(duty) => {
                 let path = "sys/devices/platform/pwm-fan/hwmon/hwmon0/pwm1";
-                self.store_as("nvfancontrol", path, &duty.to_string()).map_err(AdversaryError::Write)
+                self.store_as("nvfancontrol", path, &duty.to_string())
+                    .map_err(AdversaryError::Write)
             }
         }
     }
@@ -82,12 +86,15 @@ impl Kernel {
             return Err(AdversaryError::NeedsReboot(id));
         }
         for (path, text) in preset::writes(&self.board, &preset) {
-            self.store_as("nvpmodel", &path, &text).map_err(AdversaryError::Write)?;
+            self.store_as("nvpmodel", &path, &text)
+                .map_err(AdversaryError::Write)?;
         }
         let note = format!("pmode:{id:04}{}\n", self.board.fan_mode);
         let status = self.built.status;
         let nodes = &mut self.built.nodes;
-        let written = nodes.resize(status, 0).and_then(|()| nodes.write_at(status, 0, note.as_bytes()));
+        let written = nodes
+            .resize(status, 0)
+            .and_then(|()| nodes.write_at(status, 0, note.as_bytes()));
         written.map(|_| ()).map_err(AdversaryError::Write)
     }
 
@@ -96,7 +103,10 @@ impl Kernel {
         for (index, policy) in self.cpus.policies.iter().enumerate() {
             if self.cpus.active(index) {
                 let (_, max) = self.cpus.limits(policy);
-                let path = format!("sys/devices/system/cpu/cpufreq/policy{}/scaling_min_freq", policy.first);
+                let path = format!(
+                    "sys/devices/system/cpu/cpufreq/policy{}/scaling_min_freq",
+                    policy.first
+                );
                 wanted.push((path, max.to_string()));
             }
         }

@@ -96,5 +96,9 @@ impl Kept {
 /// The member of `words` that is written. `EINVAL` for another.
 pub(super) fn choose(text: &[u8], words: &[&'static str]) -> Result<&'static str, Errno> {
     let asked = number::word(text)?;
-    words.iter().copied().find(|word| *word == asked).ok_or(Errno::INVAL)
+    words
+        .iter()
+        .copied()
+        .find(|word| *word == asked)
+        .ok_or(Errno::INVAL)
 }

@@ -1,17 +1,15 @@
 //! Builds the nodes of a board: every file, folder and link, in an order that is always the same.
 
+mod sensors;
+
 use super::attribute::{Attribute, CpuList, Kept};
-use super::board::{Board, Channel, Chip, Heat};
+use super::board::Board;
 use super::cpu::{self, CpuFile};
 use super::gpu::{self, GpuFile};
 use super::memory::MemoryFile;
 use super::node::{Ino, Kind, Nodes, ROOT};
 use super::preset;
-use super::rails::RailFile;
 use rustix::io::Errno;
-
-/// Governors of a thermal zone.
-const ZONE_POLICIES: &[&str] = &["step_wise", "user_space", "continuous_therm_est", "bang_bang"];
 
 /// The nodes of a board, and the places whose presence depends on its state.
 #[derive(Clone, Debug)]
@@ -69,7 +67,8 @@ impl Builder {
     fn disk(&mut self, path: &str, text: &str) -> Result<Ino, Errno> {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         let folder = self.folder(folder, 0o755, true)?;
-        self.0.add(folder, name, 0o644, Kind::Disk(text.as_bytes().to_vec()))
+        self.0
+            .add(folder, name, 0o644, Kind::Disk(text.as_bytes().to_vec()))
     }
 
     /// A link with a text of its own.
@@ -93,10 +92,10 @@ pub(super) fn build(board: &Board) -> Result<Built, Errno> {
     let userspace = gpu(&mut to, board)?;
     memory(&mut to, board)?;
     engines(&mut to, board)?;
-    zones(&mut to, board)?;
-    fan_and_over_current(&mut to, board)?;
+    sensors::zones(&mut to, board)?;
+    sensors::fan_and_over_current(&mut to, board)?;
     for (index, chip) in board.chips.iter().enumerate() {
-        rails(&mut to, board, index, chip)?;
+        sensors::rails(&mut to, board, index, chip)?;
     }
     for (name, perm, attribute) in [
         ("control", 0o644, Attribute::Control),
@@ -107,10 +106,14 @@ pub(super) fn build(board: &Board) -> Result<Built, Errno> {
     }
     let status = format!("pmode:{:04}{}\n", board.start_preset, board.fan_mode);
     let status = to.disk("var/lib/nvpmodel/status", &status)?;
-    to.disk("var/lib/nvpmodel/conf_file_path", &format!("/etc/nvpmodel/{}\n", board.conf))?;
+    to.disk(
+        "var/lib/nvpmodel/conf_file_path",
+        &format!("/etc/nvpmodel/{}\n", board.conf),
+    )?;
     to.folder("var/lib/fulcrum", 0o755, true)?;
     let lasting = to.folder("var/lib", 0o755, true)?;
     to.folder("run", 0o755, true)?;
+    to.0.sync_all();
     Ok(Built {
         nodes: to.0,
         policies,
@@ -157,8 +160,14 @@ fn cpus(to: &mut Builder, board: &Board) -> Result<Vec<Vec<Ino>>, Errno> {
         let mut places = vec![to.folder(&policy, 0o755, false)?];
         let related: Vec<String> = cores.clone().map(|core| core.to_string()).collect();
         to.line(&format!("{policy}/related_cpus"), &related.join(" "))?;
-        to.line(&format!("{policy}/cpuinfo_min_freq"), &lowest.map_or(String::new(), u32::to_string))?;
-        to.line(&format!("{policy}/cpuinfo_max_freq"), &highest.map_or(String::new(), u32::to_string))?;
+        to.line(
+            &format!("{policy}/cpuinfo_min_freq"),
+            &lowest.map_or(String::new(), u32::to_string),
+        )?;
+        to.line(
+            &format!("{policy}/cpuinfo_max_freq"),
+            &highest.map_or(String::new(), u32::to_string),
+        )?;
         to.line(&format!("{policy}/cpuinfo_transition_latency"), "300000")?;
         to.line(&format!("{policy}/scaling_available_frequencies"), &table)?;
         to.line(&format!("{policy}/scaling_available_governors"), &governors)?;
@@ -176,10 +185,17 @@ fn cpus(to: &mut Builder, board: &Board) -> Result<Vec<Vec<Ino>>, Errno> {
         }
         for core in cores {
             let folder = format!("{root}/cpu{core}");
-            to.knob(&format!("{folder}/online"), 0o644, Attribute::Cpu(core, CpuFile::Online))?;
+            to.knob(
+                &format!("{folder}/online"),
+                0o644,
+                Attribute::Cpu(core, CpuFile::Online),
+            )?;
             for (state, name) in [(0, "WFI"), (1, "c7")] {
                 to.line(&format!("{folder}/cpuidle/state{state}/name"), name)?;
-                to.kept(&format!("{folder}/cpuidle/state{state}/disable"), Kept::Flag(false))?;
+                to.kept(
+                    &format!("{folder}/cpuidle/state{state}/disable"),
+                    Kept::Flag(false),
+                )?;
             }
             places.push(to.link(&format!("{folder}/cpufreq"), &format!("../cpufreq/policy{first}"))?);
         }
@@ -195,8 +211,14 @@ fn gpu(to: &mut Builder, board: &Board) -> Result<Ino, Errno> {
     to.line(&format!("{devfreq}/name"), name)?;
     let table: Vec<String> = board.gpu.iter().map(u64::to_string).collect();
     to.line(&format!("{devfreq}/available_frequencies"), &table.join(" "))?;
-    to.line(&format!("{devfreq}/available_governors"), &gpu::GOVERNORS.join(" "))?;
-    to.kept(&format!("{devfreq}/polling_interval"), Kept::Number(50, 0..=10_000))?;
+    to.line(
+        &format!("{devfreq}/available_governors"),
+        &gpu::GOVERNORS.join(" "),
+    )?;
+    to.kept(
+        &format!("{devfreq}/polling_interval"),
+        Kept::Number(50, 0..=10_000),
+    )?;
     to.line(&format!("{devfreq}/trans_stat"), "Not Supported.")?;
     let delay = Kept::Number(500, 0..=u64::from(u32::MAX));
     to.kept(&format!("{folder}/railgate_delay"), delay)?;
@@ -227,7 +249,11 @@ fn gpu(to: &mut Builder, board: &Board) -> Result<Ino, Errno> {
         to.knob(&format!("{folder}/{name}"), perm, Attribute::Gpu(file))?;
     }
     for (index, (name, _)) in board.masks.iter().enumerate() {
-        to.knob(&format!("{folder}/{name}"), 0o644, Attribute::Gpu(GpuFile::Mask(index)))?;
+        to.knob(
+            &format!("{folder}/{name}"),
+            0o644,
+            Attribute::Gpu(GpuFile::Mask(index)),
+        )?;
     }
     to.link(&format!("{devfreq}/device"), "../..")?;
     to.link(&format!("{folder}/devfreq_dev"), &format!("devfreq/{name}"))?;
@@ -260,7 +286,10 @@ fn memory(to: &mut Builder, board: &Board) -> Result<(), Errno> {
     let khz = board.emc.iter().map(|hz| (hz / 1_000).to_string());
     if board.bus.ends_with("bus@0") {
         let khz: Vec<String> = khz.collect();
-        to.line(&format!("{debug}/bpmp/debug/emc/possible_rates"), &format!("{} (kHz)", khz.join(" ")))?;
+        to.line(
+            &format!("{debug}/bpmp/debug/emc/possible_rates"),
+            &format!("{} (kHz)", khz.join(" ")),
+        )?;
         to.kept(&format!("{debug}/bpmp/debug/bwmgr/bwmgr_halt"), Kept::Flag(false))?;
     } else {
         for khz in khz {
@@ -279,94 +308,13 @@ fn engines(to: &mut Builder, board: &Board) -> Result<(), Errno> {
             // PVA shows no users even while it runs.
             let users = if clock.starts_with("dla") { "1" } else { "0" };
             to.knob(&format!("{folder}/clk_rate"), 0o444, Attribute::EngineRate(index))?;
-            to.knob(&format!("{folder}/clk_max_rate"), 0o444, Attribute::EngineRate(index))?;
+            to.knob(
+                &format!("{folder}/clk_max_rate"),
+                0o444,
+                Attribute::EngineRate(index),
+            )?;
             to.line(&format!("{folder}/clk_min_rate"), "0")?;
             to.line(&format!("{folder}/clk_enable_count"), users)?;
-        }
-    }
-    Ok(())
-}
-
-fn zones(to: &mut Builder, board: &Board) -> Result<(), Errno> {
-    for (index, zone) in board.zones.iter().enumerate() {
-        let folder = format!("sys/devices/virtual/thermal/thermal_zone{index}");
-        to.line(&format!("{folder}/type"), zone.name)?;
-        to.knob(&format!("{folder}/temp"), 0o444, Attribute::Temperature(index))?;
-        to.kept(&format!("{folder}/policy"), Kept::Word("step_wise", ZONE_POLICIES))?;
-        to.kept(&format!("{folder}/mode"), Kept::Word("enabled", &["enabled", "disabled"]))?;
-        if zone.trips {
-            for (trip, kind, at) in [(0, "passive", 99_000), (1, "critical", 104_500)] {
-                to.line(&format!("{folder}/trip_point_{trip}_type"), kind)?;
-                to.line(&format!("{folder}/trip_point_{trip}_temp"), &at.to_string())?;
-            }
-        }
-        debug_assert!(!zone.trips || !matches!(zone.heat, Heat::Off));
-        to.link_to(&format!("sys/class/thermal/thermal_zone{index}"), &folder)?;
-    }
-    Ok(())
-}
-
-fn hwmon(to: &mut Builder, device: &str, number: u32, name: &str) -> Result<String, Errno> {
-    let folder = format!("{device}/hwmon/hwmon{number}");
-    to.line(&format!("{folder}/name"), name)?;
-    to.link_to(&format!("sys/class/hwmon/hwmon{number}"), &folder)?;
-    Ok(folder)
-}
-
-fn fan_and_over_current(to: &mut Builder, board: &Board) -> Result<(), Errno> {
-    let fan = hwmon(to, "sys/devices/platform/pwm-fan", 0, "pwmfan")?;
-    to.knob(&format!("{fan}/pwm1"), 0o644, Attribute::FanDuty)?;
-    to.kept(&format!("{fan}/pwm1_enable"), Kept::Number(1, 0..=5))?;
-    let (tachometer, over_current) = board.hwmon;
-    let rpm = hwmon(to, "sys/devices/platform/39c0000.tachometer", tachometer, "pwm_tach")?;
-    to.knob(&format!("{rpm}/rpm"), 0o444, Attribute::FanSpeed)?;
-    if let Some(number) = over_current {
-        let folder = hwmon(to, "sys/devices/platform/soctherm-oc-event", number, "soctherm_oc")?;
-        for input in 1..=3 {
-            to.line(&format!("{folder}/oc{input}_throt_en"), "1")?;
-            let count = format!("{folder}/oc{input}_event_cnt");
-            to.knob(&count, 0o444, Attribute::OverCurrent(input - 1))?;
-        }
-    }
-    Ok(())
-}
-
-fn rails(to: &mut Builder, board: &Board, index: usize, chip: &Chip) -> Result<(), Errno> {
-    let device = format!("{}/c240000.i2c/i2c-1/{}", board.bus, chip.address);
-    to.line(&format!("{device}/name"), "ina3221")?;
-    let folder = hwmon(to, &device, chip.hwmon, "ina3221")?;
-    for place in ["sys/bus/i2c/drivers/ina3221", "sys/bus/i2c/devices"] {
-        to.link_to(&format!("{place}/{}", chip.address), &device)?;
-    }
-    let mut file = |name: String, perm: u16, file: RailFile| {
-        to.knob(&format!("{folder}/{name}"), perm, Attribute::Rail(index, file))
-    };
-    file("samples".to_owned(), 0o644, RailFile::Samples)?;
-    file("update_interval".to_owned(), 0o644, RailFile::Interval)?;
-    for (at, Channel { rail, .. }) in chip.channels.iter().enumerate() {
-        let n = at + 1;
-        file(format!("in{n}_input"), 0o444, RailFile::Millivolts(at))?;
-        file(format!("curr{n}_input"), 0o444, RailFile::Milliamperes(at))?;
-        file(format!("in{n}_enable"), 0o644, RailFile::Enable(at))?;
-        if rail.is_some() {
-            file(format!("in{}_input", n + 3), 0o444, RailFile::Shunt(at))?;
-            file(format!("curr{n}_crit"), 0o644, RailFile::Critical(at))?;
-            file(format!("curr{n}_max"), 0o644, RailFile::Warn(at))?;
-            file(format!("curr{n}_crit_alarm"), 0o444, RailFile::CriticalAlarm(at))?;
-            file(format!("curr{n}_max_alarm"), 0o444, RailFile::WarnAlarm(at))?;
-        }
-    }
-    // The sum of the channels, which is not set up: it reads zero.
-    file("in7_input".to_owned(), 0o444, RailFile::Shunt(3))?;
-    file("curr4_input".to_owned(), 0o444, RailFile::Milliamperes(3))?;
-    file("curr4_crit".to_owned(), 0o644, RailFile::Critical(3))?;
-    file("curr4_crit_alarm".to_owned(), 0o444, RailFile::CriticalAlarm(3))?;
-    to.line(&format!("{folder}/in7_label"), "sum of shunt voltages")?;
-    for (at, channel) in chip.channels.iter().enumerate() {
-        to.line(&format!("{folder}/in{}_label", at + 1), channel.label)?;
-        if channel.rail.is_some() {
-            let shunt = chip.shunt.to_string();
-            to.line(&format!("{folder}/shunt{}_resistor", at + 1), &shunt)?;
         }
     }
     Ok(())

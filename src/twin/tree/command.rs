@@ -30,13 +30,15 @@ pub(super) const HELP: &str = "load cpu=0..1 gpu=0..1 | heat on|off | latencies 
     adversary nvpmodel ID | adversary jetson_clocks on|restore|restore-locked | adversary fan DUTY | \
     fault read|write|disk|change [at=PATH|ends=TEXT] [nth=N] [always] \
     errno=NAME|short=BYTES|ignore|value=TEXT|vanish|block_ms=N|kill=before|kill=after | \
-    hide PATH [ms=N] | clear | clear-log | reboot";
+    hide PATH [ms=N] | clear | clear-log | reboot | power-cut";
 
 impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CommandError::Unknown(word) => write!(f, "{word:?} is no command; there are: {HELP}"),
-            CommandError::Word(word) => write!(f, "{word:?} is not understood here; the commands are: {HELP}"),
+            CommandError::Word(word) => {
+                write!(f, "{word:?} is not understood here; the commands are: {HELP}")
+            }
             CommandError::Missing(what) => write!(f, "{what} is missing; the commands are: {HELP}"),
             CommandError::Path(path, errno) => write!(f, "{path}: {errno}"),
             CommandError::Adversary(error) => error.fmt(f),
@@ -62,7 +64,8 @@ impl Tree {
             Some("over-current") => {
                 let input: usize = value(words.next(), "the input, 1 to 3,")?;
                 let times = value(words.next(), "how many times")?;
-                self.over_current(input, times).map_err(|_| CommandError::Word(input.to_string()))
+                self.over_current(input, times)
+                    .map_err(|_| CommandError::Word(input.to_string()))
             }
             Some("adversary") => self.adversary_command(words),
             Some("fault") => self.fault_command(words),
@@ -84,6 +87,7 @@ impl Tree {
                 Ok(())
             }
             Some("reboot") => self.reboot().map_err(CommandError::Boot),
+            Some("power-cut") => self.power_cut().map_err(CommandError::Boot),
             Some(word) => Err(CommandError::Unknown(word.to_owned())),
         }
     }
@@ -147,7 +151,10 @@ impl Tree {
                 ("value", text) => effect = Some(Effect::Value(text.to_owned())),
                 ("vanish", "") => effect = Some(Effect::Vanish),
                 ("block_ms", text) => {
-                    effect = Some(Effect::Block(Nanos::from_millis(value(Some(text), "block_ms=N")?)));
+                    effect = Some(Effect::Block(Nanos::from_millis(value(
+                        Some(text),
+                        "block_ms=N",
+                    )?)));
                 }
                 ("kill", "before") => effect = Some(Effect::KillBefore),
                 ("kill", "after") => effect = Some(Effect::KillAfter),
@@ -195,7 +202,17 @@ fn errno(name: &str) -> Result<Errno, CommandError> {
         ("ETIMEDOUT", Errno::TIMEDOUT),
         ("EREMOTEIO", Errno::REMOTEIO),
     ];
-    let by_name = KNOWN.iter().find(|(known, _)| *known == name).map(|(_, errno)| *errno);
-    let by_number = || name.parse().ok().filter(|number| (1..=133).contains(number)).map(Errno::from_raw_os_error);
-    by_name.or_else(by_number).ok_or_else(|| CommandError::Word(name.to_owned()))
+    let by_name = KNOWN
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, errno)| *errno);
+    let by_number = || {
+        name.parse()
+            .ok()
+            .filter(|number| (1..=133).contains(number))
+            .map(Errno::from_raw_os_error)
+    };
+    by_name
+        .or_else(by_number)
+        .ok_or_else(|| CommandError::Word(name.to_owned()))
 }

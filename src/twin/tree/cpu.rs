@@ -94,7 +94,11 @@ impl Cpus {
     /// Whether a core of this policy is online.
     pub(super) fn active(&self, policy: usize) -> bool {
         self.policy(policy).is_ok_and(|policy| {
-            self.online.iter().skip(policy.first).take(policy.cores).any(|online| *online)
+            self.online
+                .iter()
+                .skip(policy.first)
+                .take(policy.cores)
+                .any(|online| *online)
         })
     }
 
@@ -123,7 +127,11 @@ impl Cpus {
         };
         // The lowest entry not below it, else the highest that the limits allow.
         let inside = self.table.iter().copied().filter(|khz| *khz <= max);
-        inside.clone().find(|khz| *khz >= wanted).or(inside.last()).unwrap_or(max)
+        inside
+            .clone()
+            .find(|khz| *khz >= wanted)
+            .or(inside.max())
+            .unwrap_or(max)
     }
 
     pub(super) fn show(&self, index: usize, file: CpuFile, load: f64) -> Result<String, Errno> {

@@ -1,11 +1,16 @@
 //! Ordinary files: the folders of the tree that behave as on a disk (`/etc`, `/run`, `/var`).
 
-use super::node::{Ino, Kind, Nodes, ROOT};
+#[cfg(feature = "fuse")]
+use super::node::ROOT;
+use super::node::{Ino, Kind, Nodes};
 use rustix::io::Errno;
+use std::collections::BTreeMap;
 
 /// The longest file, bytes; more is `ENOSPC`.
 const LONGEST: usize = 64 << 20;
 
+/// Names come and go through a mount only.
+#[cfg(feature = "fuse")]
 impl Nodes {
     /// Whether new entries can be made in a folder.
     fn open_folder(&self, folder: Ino) -> Result<(), Errno> {
@@ -96,13 +101,18 @@ impl Nodes {
         }
         Ok(())
     }
+}
 
+impl Nodes {
     /// Writes into a file from `offset`, with zeros up to there.
     pub(super) fn write_at(&mut self, ino: Ino, offset: usize, bytes: &[u8]) -> Result<usize, Errno> {
         let Kind::Disk(content) = &mut self.get_mut(ino)?.kind else {
             return Err(Errno::ISDIR);
         };
-        let end = offset.checked_add(bytes.len()).filter(|end| *end <= LONGEST).ok_or(Errno::NOSPC)?;
+        let end = offset
+            .checked_add(bytes.len())
+            .filter(|end| *end <= LONGEST)
+            .ok_or(Errno::NOSPC)?;
         if content.len() < end {
             content.resize(end, 0);
         }
@@ -126,4 +136,60 @@ impl Nodes {
             Kind::Link(_) => Err(Errno::INVAL),
         }
     }
+
+    /// What is there now outlives a power cut: the content of a file, the names in a folder.
+    #[cfg(feature = "fuse")]
+    pub(super) fn sync(&mut self, ino: Ino) -> Result<(), Errno> {
+        let kind = self.get(ino)?.kind.clone();
+        self.durable.insert(ino, kind);
+        Ok(())
+    }
+
+    /// Everything on the disk outlives a power cut.
+    pub(super) fn sync_all(&mut self) {
+        let disk = self.iter().filter(|(_, node)| on_disk(&node.kind));
+        self.durable = disk.map(|(ino, node)| (ino, node.kind.clone())).collect();
+    }
+
+    /// The power fails: a file is what it was when it was last synced, or empty; a folder has the names it had then.
+    /// The harshest that a disk may do.
+    pub(super) fn cut(&mut self) {
+        let all: Vec<Ino> = self
+            .iter()
+            .filter(|(_, node)| on_disk(&node.kind))
+            .map(|(ino, _)| ino)
+            .collect();
+        for ino in &all {
+            let saved = self.durable.get(ino).cloned();
+            if let Ok(node) = self.get_mut(*ino) {
+                let nothing = match node.kind {
+                    Kind::Disk(_) => Kind::Disk(Vec::new()),
+                    _ => Kind::folder(true),
+                };
+                node.kind = saved.unwrap_or(nothing);
+            }
+        }
+        let folders = self.iter().filter_map(|(folder, node)| match &node.kind {
+            Kind::Folder { entries, .. } => Some(
+                entries
+                    .iter()
+                    .map(move |(name, ino)| (*ino, (folder, name.clone()))),
+            ),
+            _ => None,
+        });
+        let places: BTreeMap<Ino, (Ino, String)> = folders.flatten().collect();
+        for ino in all {
+            let place = places.get(&ino);
+            if let Ok(node) = self.get_mut(ino) {
+                node.present = place.is_some();
+                if let Some((folder, name)) = place {
+                    (node.parent, node.name) = (*folder, name.clone());
+                }
+            }
+        }
+    }
+}
+
+fn on_disk(kind: &Kind) -> bool {
+    matches!(kind, Kind::Disk(_) | Kind::Folder { disk: true, .. })
 }

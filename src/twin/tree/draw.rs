@@ -50,9 +50,7 @@ impl Draw {
         let energy = law.linear + (1.0 - law.linear) * state.gpu.powi(2);
         Parts {
             gpu: gpu + state.gpu_load * law.gpu * rate(state.gpu) + work * (1.0 - law.memory_share) * energy,
-            cpu: cpu
-                + law.core * state.cores as f64
-                + law.host * state.cpu_load * online * rate(state.cpu),
+            cpu: cpu + law.core * state.cores as f64 + law.host * state.cpu_load * online * rate(state.cpu),
             soc,
             memory: law.memory * state.emc.powi(2) + work * law.memory_share,
             rest,

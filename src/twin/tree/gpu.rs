@@ -8,7 +8,13 @@ use crate::units::Nanos;
 use rustix::io::Errno;
 
 /// The governors that can be chosen, in the order in which they are shown.
-pub(super) const GOVERNORS: &[&str] = &["nvhost_podgov", "userspace", "performance", "powersave", "simple_ondemand"];
+pub(super) const GOVERNORS: &[&str] = &[
+    "nvhost_podgov",
+    "userspace",
+    "performance",
+    "powersave",
+    "simple_ondemand",
+];
 
 /// How long the GPU stays powered after its last use: `railgate_delay`, `autosuspend_delay_ms`.
 const IDLE_DELAY: Nanos = Nanos::from_millis(500);
@@ -114,7 +120,11 @@ impl Gpu {
             _ => ((self.highest() as f64 * 1.25 * load) as u64).clamp(min, max),
         };
         let inside = self.table.iter().copied().filter(|hz| *hz <= max);
-        inside.clone().find(|hz| *hz >= wanted).or(inside.last()).unwrap_or(self.lowest())
+        inside
+            .clone()
+            .find(|hz| *hz >= wanted)
+            .or(inside.max())
+            .unwrap_or(self.lowest())
     }
 
     /// Whether its rail is on.
@@ -125,6 +135,11 @@ impl Gpu {
     /// Notes that it was in use until now.
     pub(super) fn used(&mut self, now: Nanos) {
         self.awake_until = now + IDLE_DELAY;
+    }
+
+    /// Lets it sleep at once, as before its first use.
+    pub(super) fn sleep(&mut self) {
+        self.awake_until = Nanos::ZERO;
     }
 
     /// Whether the governor's own folder is there.
@@ -196,7 +211,11 @@ impl Gpu {
             GpuFile::SliceMin | GpuFile::SliceMax => {
                 let asked = number::decimal(text)?;
                 let (mut min, mut max) = self.slices;
-                *(if file == GpuFile::SliceMin { &mut min } else { &mut max }) = asked;
+                *(if file == GpuFile::SliceMin {
+                    &mut min
+                } else {
+                    &mut max
+                }) = asked;
                 if min > max {
                     return Err(Errno::INVAL);
                 }

@@ -28,9 +28,12 @@ pub(crate) struct Stat {
     pub(crate) size: u64,
     /// Whether it lies on the disk, where anything may change.
     pub(crate) disk: bool,
-    /// See [`super::kernel::Kernel::epoch`].
+    /// See [`super::node::Nodes::epoch`].
     pub(crate) epoch: u64,
 }
+
+/// An entry of a folder.
+pub(crate) type Entry = (Ino, Shape, String);
 
 impl Tree {
     pub(in crate::twin) fn watch(&self, watcher: Option<Watcher>) {
@@ -42,7 +45,11 @@ impl Tree {
             let nodes = &kernel.built.nodes;
             // An ordinary file that was unlinked lives on for who has it open.
             let open = nodes.get(ino)?;
-            let node = if matches!(open.kind, Kind::Disk(_)) { open } else { nodes.here(ino)? };
+            let node = if matches!(open.kind, Kind::Disk(_)) {
+                open
+            } else {
+                nodes.here(ino)?
+            };
             let (shape, size) = match &node.kind {
                 Kind::Folder { .. } => (Shape::Folder, 0),
                 Kind::Link(target) => (Shape::Link, target.len() as u64),
@@ -61,7 +68,7 @@ impl Tree {
                 perm: node.perm,
                 size,
                 disk: disk || under_disk,
-                epoch: kernel.epoch(ino),
+                epoch: nodes.epoch(ino),
             })
         })
     }
@@ -72,7 +79,7 @@ impl Tree {
     }
 
     /// The folder above and the entries of a folder, in order.
-    pub(in crate::twin) fn entries(&self, folder: Ino) -> Result<(Ino, Vec<(Ino, Shape, String)>), Errno> {
+    pub(in crate::twin) fn entries(&self, folder: Ino) -> Result<(Ino, Vec<Entry>), Errno> {
         self.with(|kernel| {
             let nodes = &kernel.built.nodes;
             let node = nodes.here(folder)?;
@@ -123,6 +130,11 @@ impl Tree {
         self.with(|kernel| kernel.built.nodes.write_at(ino, offset, part))
     }
 
+    /// What is there now outlives a power cut: the content of a file, the names in a folder.
+    pub(in crate::twin) fn sync(&self, ino: Ino) -> Result<(), Errno> {
+        self.with(|kernel| kernel.built.nodes.sync(ino))
+    }
+
     pub(in crate::twin) fn resize(&self, ino: Ino, size: u64) -> Result<(), Errno> {
         let size = usize::try_from(size).map_err(|_| Errno::FBIG)?;
         self.with(|kernel| kernel.built.nodes.resize(ino, size))
@@ -158,7 +170,11 @@ impl Tree {
     pub(in crate::twin) fn control(&self, bytes: &[u8]) -> Result<(), Errno> {
         let text = String::from_utf8_lossy(bytes);
         let outcome = text.lines().try_for_each(|line| self.command(line));
-        let error = outcome.as_ref().err().map(ToString::to_string).unwrap_or_default();
+        let error = outcome
+            .as_ref()
+            .err()
+            .map(ToString::to_string)
+            .unwrap_or_default();
         self.with(|kernel| kernel.error = error);
         outcome.map_err(|_| Errno::INVAL)
     }

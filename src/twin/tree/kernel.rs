@@ -1,15 +1,13 @@
-//! The [`Kernel`] of a tree: all of its state, what a file shows and what a write to it does.
+//! The [`Kernel`] of a tree: all of its state.
 
-use super::attribute::{Attribute, CpuList};
-use super::board::{Board, Heat};
+use super::board::Board;
 use super::build::{Built, build};
-use super::cpu::{self, Cpus};
+use super::cpu::Cpus;
 use super::draw::{Parts, State};
 use super::gpu::{Gpu, GpuFile, Mask};
 use super::latency;
 use super::memory::Memory;
-use super::node::{Ino, Kind, ROOT};
-use super::number;
+use super::node::{Ino, Kind};
 use super::operation::{By, Log, Operation};
 use super::preset;
 use super::rails::Rails;
@@ -46,7 +44,7 @@ pub(super) struct Kernel {
     /// Whether thermal cooling is at work.
     pub(super) hot: bool,
     pub(super) now: Nanos,
-    boots: u64,
+    pub(super) boots: u64,
     /// Writes and reads so far, for the spread of latencies.
     drawn: u64,
     pub(super) log: Log,
@@ -105,7 +103,9 @@ impl Kernel {
     fn boot(&mut self) {
         let noted = self.noted_preset().unwrap_or(self.board.start_preset);
         let preset = self.board.presets.iter().find(|preset| preset.id == noted);
-        let writes = preset.map(|preset| preset::writes(&self.board, preset)).unwrap_or_default();
+        let writes = preset
+            .map(|preset| preset::writes(&self.board, preset))
+            .unwrap_or_default();
         for (path, text) in writes {
             // Rows of clusters that went offline are left out of the table, so every one of these succeeds.
             if let Ok(ino) = self.built.nodes.find(&path, true) {
@@ -113,7 +113,7 @@ impl Kernel {
             }
         }
         // Masks and rails were set before anything used the GPU; it sleeps again.
-        self.gpu.used(Nanos::ZERO);
+        self.gpu.sleep();
         let parts = self.parts();
         let (seed, chips) = (self.options.seed, self.board.chips);
         self.rails = Rails::new(chips, self.board.draw, seed, self.now, &parts);
@@ -124,7 +124,10 @@ impl Kernel {
             return None;
         };
         let text = core::str::from_utf8(note).ok()?;
-        text.split_whitespace().find_map(|word| word.strip_prefix("pmode:"))?.parse().ok()
+        text.split_whitespace()
+            .find_map(|word| word.strip_prefix("pmode:"))?
+            .parse()
+            .ok()
     }
 
     /// Starts again: everything but `/var/lib`, the armed faults and the log is as after the first start.
@@ -136,7 +139,12 @@ impl Kernel {
         next.log = core::mem::take(&mut self.log);
         next.armed = core::mem::take(&mut self.armed);
         let rails = next.rails.clone();
-        next.cpus = Cpus::new(self.board.clusters, &self.board.cpu, self.options.hotplug, self.options.cpu0);
+        next.cpus = Cpus::new(
+            self.board.clusters,
+            &self.board.cpu,
+            self.options.hotplug,
+            self.options.cpu0,
+        );
         next.rails = rails;
         next.boot();
         next.changed = (1..=next.built.nodes.len() as Ino).collect();
@@ -152,7 +160,11 @@ impl Kernel {
         let parts = self.parts();
         self.now = now;
         self.rails.advance(now, &parts);
-        if self.withheld.iter().any(|(_, until)| until.is_some_and(|until| until <= now)) {
+        if self
+            .withheld
+            .iter()
+            .any(|(_, until)| until.is_some_and(|until| until <= now))
+        {
             let (over, still) = core::mem::take(&mut self.withheld)
                 .into_iter()
                 .partition(|(_, until)| until.is_some_and(|until| until <= now));
@@ -166,8 +178,16 @@ impl Kernel {
     /// What the parts take now, W.
     fn parts(&self) -> Parts {
         let (cpu_load, gpu_load) = self.load;
-        let clock = self.cpus.policies.iter().enumerate().filter(|(index, _)| self.cpus.active(*index));
-        let cpu = clock.map(|(_, policy)| self.cpus.current(policy, cpu_load)).max().unwrap_or_default();
+        let clock = self
+            .cpus
+            .policies
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| self.cpus.active(*index));
+        let cpu = clock
+            .map(|(_, policy)| self.cpus.current(policy, cpu_load))
+            .max()
+            .unwrap_or_default();
         self.board.draw.parts(&State {
             cores: self.cpus.online.iter().filter(|online| **online).count(),
             all_cores: self.cpus.online.len(),
@@ -202,118 +222,8 @@ impl Kernel {
         }
     }
 
-    /// What a file shows.
-    pub(super) fn show(&self, ino: Ino) -> Result<Vec<u8>, Errno> {
-        let attribute = match &self.built.nodes.here(ino)?.kind {
-            Kind::Knob(attribute) => attribute,
-            Kind::Disk(content) => return Ok(content.clone()),
-            Kind::Folder { .. } => return Err(Errno::ISDIR),
-            Kind::Link(_) => return Err(Errno::INVAL),
-        };
-        let (cpu_load, gpu_load) = self.load;
-        let text = match attribute {
-            Attribute::Fixed(bytes) => return Ok(bytes.clone()),
-            Attribute::Kept(kept) => kept.show(),
-            Attribute::Cpu(index, file) => self.cpus.show(*index, *file, cpu_load)?,
-            Attribute::CpuList(list) => self.cpu_list(*list),
-            Attribute::Gpu(file) => self.gpu.show(*file, gpu_load, self.now)?,
-            Attribute::Memory(file) => self.memory.show(*file, gpu_load),
-            Attribute::EngineCap(index) | Attribute::EngineRate(index) => {
-                self.engines.get(*index).ok_or(Errno::NOENT)?.to_string()
-            }
-            Attribute::Rail(chip, file) => self.rails.show(*chip, *file)?,
-            Attribute::Temperature(zone) => self.temperature(*zone)?.to_string(),
-            // A fan at duty 65 was seen at 2140 a minute.
-            Attribute::FanSpeed => (self.fan * 2_140 / 65).to_string(),
-            Attribute::FanDuty => self.fan.to_string(),
-            Attribute::OverCurrent(input) => {
-                self.rails.over_current.get(*input).ok_or(Errno::NOENT)?.to_string()
-            }
-            Attribute::BootId => self.boot_id(),
-            Attribute::Control => return Ok(Vec::new()),
-            Attribute::Log => {
-                let lines = self.log.iter().map(|operation| format!("{operation}\n"));
-                return Ok(lines.collect::<String>().into_bytes());
-            }
-            Attribute::Error if self.error.is_empty() => return Ok(Vec::new()),
-            Attribute::Error => self.error.clone(),
-        };
-        Ok((text + "\n").into_bytes())
-    }
-
-    fn cpu_list(&self, list: CpuList) -> String {
-        let cores = self.cpus.online.iter().enumerate();
-        cpu::list(cores.filter_map(|(core, online)| {
-            let wanted = match list {
-                CpuList::All => true,
-                CpuList::Online => *online,
-                CpuList::Offline => !online,
-            };
-            wanted.then_some(core)
-        }))
-    }
-
-    fn temperature(&self, zone: usize) -> Result<i32, Errno> {
-        match self.board.zones.get(zone).ok_or(Errno::NOENT)?.heat {
-            // While cooling is at work the die is past the passive trip point.
-            Heat::Die(off) if self.hot => Ok(self.rails.die().max(99_500 + off)),
-            Heat::Die(off) => Ok(self.rails.die() + off),
-            Heat::Constant(value) => Ok(value),
-            Heat::Off => Err(Errno::AGAIN),
-        }
-    }
-
-    /// An identity that depends on the seed and on how often it was started.
-    fn boot_id(&self) -> String {
-        let half = |part| (noise(self.options.seed, self.boots, part) * 9e18) as i64;
-        let (high, low) = (half(1).cast_unsigned(), half(2).cast_unsigned());
-        format!(
-            "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
-            high >> 32,
-            (high >> 16) & 0xffff,
-            high & 0xfff,
-            low >> 52,
-            low & 0xffff_ffff_ffff
-        )
-    }
-
-    /// One write to a file of the kernel.
-    pub(super) fn store(&mut self, ino: Ino, text: &[u8]) -> Result<(), Errno> {
-        let node = self.built.nodes.here(ino)?;
-        if node.perm & 0o222 == 0 {
-            return Err(Errno::ACCESS);
-        }
-        let Kind::Knob(attribute) = node.kind.clone() else {
-            return Err(Errno::INVAL);
-        };
-        let (cpu_load, gpu_load) = self.load;
-        match attribute {
-            Attribute::Kept(_) => {
-                if let Kind::Knob(Attribute::Kept(kept)) = &mut self.built.nodes.get_mut(ino)?.kind {
-                    kept.store(text)?;
-                }
-            }
-            Attribute::Cpu(index, file) => self.cpus.store(index, file, text, cpu_load)?,
-            Attribute::Gpu(file) => self.gpu.store(file, text, self.now)?,
-            Attribute::Memory(file) => self.memory.store(file, text, gpu_load)?,
-            Attribute::EngineCap(index) => {
-                let asked = number::any_base(text)?;
-                let highest = self.board.engines.get(index).map_or(u64::MAX, |engine| engine.highest);
-                *self.engines.get_mut(index).ok_or(Errno::NOENT)? = asked.min(highest);
-            }
-            Attribute::Rail(chip, file) => self.rails.store(chip, file, text)?,
-            Attribute::FanDuty => {
-                let duty = number::decimal(text)?;
-                self.fan = if duty <= 255 { duty } else { return Err(Errno::INVAL) };
-            }
-            _ => return Err(Errno::ACCESS),
-        }
-        self.settle();
-        Ok(())
-    }
-
     /// Brings what is there into step with the state.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         for (index, places) in self.built.policies.clone().iter().enumerate() {
             let shown = self.cpus.shown(index);
             for ino in places {
@@ -385,7 +295,14 @@ impl Kernel {
         result
     }
 
-    pub(super) fn log_write(&mut self, by: By, ino: Ino, text: &[u8], result: Result<(), Errno>, took: Nanos) {
+    pub(super) fn log_write(
+        &mut self,
+        by: By,
+        ino: Ino,
+        text: &[u8],
+        result: Result<(), Errno>,
+        took: Nanos,
+    ) {
         let text = text.strip_suffix(b"\n").unwrap_or(text);
         self.log.push(Operation {
             by,
@@ -396,23 +313,12 @@ impl Kernel {
         });
     }
 
-    /// How often a node or a folder above it went away: a descriptor opened before is dead.
-    pub(super) fn epoch(&self, ino: Ino) -> u64 {
-        let mut sum = 0;
-        let mut at = ino;
-        while let Ok(node) = self.built.nodes.get(at) {
-            sum += node.epoch;
-            if at == ROOT {
-                break;
-            }
-            at = node.parent;
-        }
-        sum
-    }
-
     /// Whether a mask differs from what it can no longer be changed to.
     pub(super) fn needs_reboot(&self, tpc: u64) -> bool {
         self.gpu.golden
-            && self.gpu.show(GpuFile::Mask(0), 0.0, self.now).is_ok_and(|mask| mask != tpc.to_string())
+            && self
+                .gpu
+                .show(GpuFile::Mask(0), 0.0, self.now)
+                .is_ok_and(|mask| mask != tpc.to_string())
     }
 }

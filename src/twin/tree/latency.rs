@@ -46,7 +46,11 @@ pub(super) fn of_show(attribute: &Attribute, chance: f64) -> Nanos {
 /// A value whose median and 99th percentile are those given: even below the median, with a tail above it.
 fn sample((median, high): Spread, chance: f64) -> Nanos {
     let span = high.saturating_sub(median) as f64;
-    let off = if chance < 0.0 { chance * 0.05 * median as f64 } else { chance.powi(4) / 0.92 * span };
+    let off = if chance < 0.0 {
+        chance * 0.05 * median as f64
+    } else {
+        chance.powi(4) / 0.92 * span
+    };
     Nanos::from_micros((median as f64 + off) as u64)
 }
 
@@ -56,7 +60,9 @@ mod tests {
 
     #[test]
     fn median_and_99th_percentile_are_those_measured() {
-        let mut all: Vec<u64> = (0..=2_000).map(|i| sample(CPU, f64::from(i) / 1e3 - 1.0).0 / 1_000).collect();
+        let mut all: Vec<u64> = (0..=2_000)
+            .map(|i| sample(CPU, f64::from(i) / 1e3 - 1.0).0 / 1_000)
+            .collect();
         all.sort_unstable();
         assert_eq!(all[1_000], 1_400);
         assert!((1_950..=2_050).contains(&all[1_980]), "{}", all[1_980]);

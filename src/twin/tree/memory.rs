@@ -81,7 +81,8 @@ impl Memory {
     pub(super) fn rate(&self, load: f64) -> u64 {
         let wanted = self.rest.max((self.highest() as f64 * load) as u64);
         let above = self.table.iter().copied().find(|point| *point >= wanted);
-        self.locked.unwrap_or(above.unwrap_or(self.highest()).min(self.cap()))
+        self.locked
+            .unwrap_or(above.unwrap_or(self.highest()).min(self.cap()))
     }
 
     pub(super) fn show(&self, file: MemoryFile, load: f64) -> String {

@@ -17,7 +17,10 @@ pub(crate) const ROOT: Ino = 1;
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
     /// Entries by name. On disk a folder takes new entries; elsewhere only the kernel makes them.
-    Folder { entries: BTreeMap<String, Ino>, disk: bool },
+    Folder {
+        entries: BTreeMap<String, Ino>,
+        disk: bool,
+    },
     /// Text of the link, relative.
     Link(String),
     /// A file of the kernel: shows and stores through its attribute.
@@ -44,24 +47,31 @@ pub(super) struct Node {
 
 /// All nodes.
 #[derive(Clone, Debug)]
-pub(super) struct Nodes(Vec<Node>);
+pub(super) struct Nodes {
+    all: Vec<Node>,
+    /// What of the disk outlives a power cut: nodes as they were last synced.
+    pub(super) durable: BTreeMap<Ino, Kind>,
+}
 
 impl Nodes {
     /// Only the root.
     pub(super) fn new() -> Nodes {
-        Nodes(vec![Node::new(ROOT, "", 0o755, Kind::folder(false))])
+        Nodes {
+            all: vec![Node::new(ROOT, "", 0o755, Kind::folder(false))],
+            durable: BTreeMap::new(),
+        }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.all.len()
     }
 
     pub(super) fn get(&self, ino: Ino) -> Result<&Node, Errno> {
-        self.0.get(ino.wrapping_sub(1) as usize).ok_or(Errno::NOENT)
+        self.all.get(ino.wrapping_sub(1) as usize).ok_or(Errno::NOENT)
     }
 
     pub(super) fn get_mut(&mut self, ino: Ino) -> Result<&mut Node, Errno> {
-        self.0.get_mut(ino.wrapping_sub(1) as usize).ok_or(Errno::NOENT)
+        self.all.get_mut(ino.wrapping_sub(1) as usize).ok_or(Errno::NOENT)
     }
 
     /// The node, if neither it nor a folder above it is away.
@@ -92,7 +102,7 @@ impl Nodes {
     /// Adds a node under `folder` and gives its number. `EEXIST` if the name is taken.
     pub(super) fn add(&mut self, folder: Ino, name: &str, perm: u16, kind: Kind) -> Result<Ino, Errno> {
         // Usize to u64 never loses anything on a machine that Linux runs on.
-        let ino = self.0.len() as Ino + 1;
+        let ino = self.all.len() as Ino + 1;
         let Kind::Folder { entries, .. } = &mut self.get_mut(folder)?.kind else {
             return Err(Errno::NOTDIR);
         };
@@ -100,7 +110,7 @@ impl Nodes {
             return Err(Errno::EXIST);
         }
         entries.insert(name.to_owned(), ino);
-        self.0.push(Node::new(folder, name, perm, kind));
+        self.all.push(Node::new(folder, name, perm, kind));
         Ok(ino)
     }
 
@@ -119,6 +129,21 @@ impl Nodes {
         names.join("/")
     }
 
+    /// How often a node or a folder above it went away: a descriptor opened before is dead.
+    #[cfg(feature = "fuse")]
+    pub(super) fn epoch(&self, ino: Ino) -> u64 {
+        let mut sum = 0;
+        let mut at = ino;
+        while let Ok(node) = self.get(at) {
+            sum += node.epoch;
+            if at == ROOT {
+                break;
+            }
+            at = node.parent;
+        }
+        sum
+    }
+
     /// Finds a path, following links; those in the last place only if `follow`. Components `.` and `..` and leading
     /// slashes are understood. `ELOOP` after forty links.
     pub(super) fn find(&self, path: &str, follow: bool) -> Result<Ino, Errno> {
@@ -128,7 +153,10 @@ impl Nodes {
 
     fn walk(&self, from: Ino, path: &str, follow: bool, links: &mut u32) -> Result<Ino, Errno> {
         let mut at = if path.starts_with('/') { ROOT } else { from };
-        let mut parts = path.split('/').filter(|part| !part.is_empty() && *part != ".").peekable();
+        let mut parts = path
+            .split('/')
+            .filter(|part| !part.is_empty() && *part != ".")
+            .peekable();
         while let Some(part) = parts.next() {
             if part == ".." {
                 at = self.here(at)?.parent;
@@ -151,26 +179,25 @@ impl Nodes {
 
     /// Every node and its number.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Ino, &Node)> {
-        (1..).zip(&self.0)
+        (1..).zip(&self.all)
     }
 
     /// Takes over a folder and everything below it from `old`, which was built alike and then used. What else was made
     /// since is gone.
     pub(super) fn keep(&mut self, old: &Nodes, folder: Ino) {
-        let built = self.0.len();
         for (ino, node) in old.iter() {
             let kept = ino == folder || old.is_below(ino, folder);
-            if let Some(mine) = self.0.get_mut((ino - 1) as usize) {
+            if let Some(mine) = self.all.get_mut((ino - 1) as usize) {
                 if kept {
                     *mine = node.clone();
                 }
             } else {
                 let mut node = node.clone();
                 node.present &= kept;
-                self.0.push(node);
+                self.all.push(node);
             }
         }
-        debug_assert!(self.0.len() >= built);
+        self.durable.clone_from(&old.durable);
     }
 
     fn is_below(&self, ino: Ino, folder: Ino) -> bool {

@@ -22,7 +22,10 @@ pub(super) fn any_base(text: &[u8]) -> Result<u64, Errno> {
 /// Saturates.
 pub(super) fn leading(text: &[u8]) -> Result<u64, Errno> {
     let text = text.trim_ascii_start();
-    let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+    let end = text
+        .iter()
+        .position(|byte| !byte.is_ascii_digit())
+        .unwrap_or(text.len());
     match digits(text.get(..end).unwrap_or_default(), 10) {
         Err(Errno::RANGE) => Ok(u64::MAX),
         outcome => outcome,
@@ -81,7 +84,10 @@ mod tests {
         assert_eq!(leading(b"  1200000 kHz"), Ok(1_200_000));
         assert_eq!(leading(b"99999999999999999999"), Ok(u64::MAX));
         assert_eq!(leading(b"-1"), Err(Errno::INVAL));
-        assert_eq!((boolean(b"1\n"), boolean(b"off"), boolean(b"2")), (Ok(true), Ok(false), Err(Errno::INVAL)));
+        assert_eq!(
+            (boolean(b"1\n"), boolean(b"off"), boolean(b"2")),
+            (Ok(true), Ok(false), Err(Errno::INVAL))
+        );
         assert_eq!((word(b" auto\n"), word(b"\n")), (Ok("auto"), Err(Errno::INVAL)));
     }
 }

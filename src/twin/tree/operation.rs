@@ -11,7 +11,7 @@ const KEPT: usize = 1 << 17;
 /// Who wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
-    /// A process, through the mount.
+    /// The thread of this number, through the mount; a program's first thread has the number of its process.
     Process(u32),
     /// The program that holds the tree.
     Holder,
@@ -45,7 +45,7 @@ impl fmt::Display for Operation {
         write!(f, " {} {:?} ", self.path, self.text)?;
         match self.result {
             Ok(()) => f.write_str("ok"),
-            Err(errno) => write!(f, "{errno:?}"),
+            Err(errno) => errno.fmt(f),
         }
     }
 }

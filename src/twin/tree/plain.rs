@@ -15,7 +15,10 @@ impl Tree {
     pub fn write_plain(&self, folder: &Path) -> io::Result<()> {
         fs::create_dir_all(folder)?;
         if fs::read_dir(folder)?.next().is_some() {
-            return Err(io::Error::new(io::ErrorKind::DirectoryNotEmpty, "the folder is not empty"));
+            return Err(io::Error::new(
+                io::ErrorKind::DirectoryNotEmpty,
+                "the folder is not empty",
+            ));
         }
         let mut folders = Vec::new();
         for (path, perm, content) in self.snapshot() {

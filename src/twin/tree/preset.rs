@@ -48,8 +48,14 @@ impl Param {
     /// A clock: table, highest and lowest in a folder, and in the folder on the next kernel.
     fn clock(name: String, folder: &str, files: [&str; 3], next: &str) -> Param {
         let names = ["FREQ_TABLE", "MAX_FREQ", "MIN_FREQ"];
-        let now = names.iter().zip(files).map(|(arg, file)| ((*arg).to_owned(), format!("{folder}/{file}")));
-        let then = names.iter().zip(files).map(|(arg, file)| (format!("{arg}_KNEXT"), format!("{next}/{file}")));
+        let now = names
+            .iter()
+            .zip(files)
+            .map(|(arg, file)| ((*arg).to_owned(), format!("{folder}/{file}")));
+        let then = names
+            .iter()
+            .zip(files)
+            .map(|(arg, file)| (format!("{arg}_KNEXT"), format!("{next}/{file}")));
         Param {
             kind: "CLOCK",
             name,
@@ -75,11 +81,15 @@ fn cpus(board: &Board) -> Vec<(String, usize)> {
     match board.cpu_params {
         CpuParams::PerCore(prefix) => {
             let cores = board.clusters.iter().map(|(_, cores)| cores).sum();
-            (0..cores).map(|core| (format!("{prefix}_{core}"), core)).collect()
+            (0..cores)
+                .map(|core| (format!("{prefix}_{core}"), core))
+                .collect()
         }
         CpuParams::PerPolicy(prefix) => {
             let policies = board.clusters.iter().enumerate();
-            policies.map(|(index, (first, _))| (format!("{prefix}_{index}"), *first)).collect()
+            policies
+                .map(|(index, (first, _))| (format!("{prefix}_{index}"), *first))
+                .collect()
         }
     }
 }
@@ -91,17 +101,28 @@ fn has_fbp(board: &Board) -> bool {
 /// The value of the mask that no mode changes.
 fn fbp(board: &Board) -> u64 {
     let mask = board.masks.iter().find(|(name, _)| *name == "fbp_pg_mask");
-    mask.and_then(|(_, valid)| valid.first()).copied().unwrap_or_default()
+    mask.and_then(|(_, valid)| valid.first())
+        .copied()
+        .unwrap_or_default()
 }
 
 fn params(board: &Board) -> Vec<Param> {
-    let next_gpu = if board.bus.ends_with("bus@0") { Some("/sys/devices/platform/gpu.0") } else { None };
+    let next_gpu = if board.bus.ends_with("bus@0") {
+        Some("/sys/devices/platform/gpu.0")
+    } else {
+        None
+    };
     let gpu_file = |name: &str, arg: &str, file: &str| {
         let next = next_gpu.map(|folder| format!("{folder}/{file}"));
         Param::file(name, arg, &format!("/sys/devices/gpu.0/{file}"), next.as_deref())
     };
     let cores: usize = board.clusters.iter().map(|(_, cores)| cores).sum();
-    let core = |core| (format!("CORE_{core}"), format!("/sys/devices/system/cpu/cpu{core}/online"));
+    let core = |core| {
+        (
+            format!("CORE_{core}"),
+            format!("/sys/devices/system/cpu/cpu{core}/online"),
+        )
+    };
     let mut params = vec![Param {
         kind: "FILE",
         name: "CPU_ONLINE".to_owned(),
@@ -111,21 +132,41 @@ fn params(board: &Board) -> Vec<Param> {
         params.push(gpu_file("FBP_POWER_GATING", "FBP_PG_MASK", "fbp_pg_mask"));
     }
     params.push(gpu_file("TPC_POWER_GATING", "TPC_PG_MASK", "tpc_pg_mask"));
-    params.push(gpu_file("GPU_POWER_CONTROL_ENABLE", "GPU_PWR_CNTL_EN", "power/control"));
-    params.push(gpu_file("GPU_POWER_CONTROL_DISABLE", "GPU_PWR_CNTL_DIS", "power/control"));
+    params.push(gpu_file(
+        "GPU_POWER_CONTROL_ENABLE",
+        "GPU_PWR_CNTL_EN",
+        "power/control",
+    ));
+    params.push(gpu_file(
+        "GPU_POWER_CONTROL_DISABLE",
+        "GPU_PWR_CNTL_DIS",
+        "power/control",
+    ));
     for (name, core) in cpus(board) {
         let folder = format!("/sys/devices/system/cpu/cpu{core}/cpufreq");
-        let files = ["scaling_available_frequencies", "scaling_max_freq", "scaling_min_freq"];
+        let files = [
+            "scaling_available_frequencies",
+            "scaling_max_freq",
+            "scaling_min_freq",
+        ];
         params.push(Param::clock(name, &folder, files, &folder));
     }
     let (gpu, next) = board.gpu_path.conf;
     let files = ["available_frequencies", "max_freq", "min_freq"];
     params.push(Param::clock("GPU".to_owned(), gpu, files, next));
     let emc = format!("/{}", board.emc_cap.0);
-    params.push(Param::cap("EMC", "/sys/kernel/nvpmodel_emc_cap/emc_iso_cap", &emc));
+    params.push(Param::cap(
+        "EMC",
+        "/sys/kernel/nvpmodel_emc_cap/emc_iso_cap",
+        &emc,
+    ));
     for engine in board.engines {
         let path = |path: &str| format!("/{path}");
-        params.push(Param::cap(engine.param, &path(engine.cap_before), &path(engine.cap)));
+        params.push(Param::cap(
+            engine.param,
+            &path(engine.cap_before),
+            &path(engine.cap),
+        ));
     }
     params
 }
@@ -150,8 +191,16 @@ fn rows(board: &Board, preset: &Preset) -> Vec<(String, &'static str, String)> {
     row("GPU", "MIN_FREQ", preset.gpu.0.to_string());
     row("GPU", "MAX_FREQ", cap(preset.gpu.1));
     row("GPU_POWER_CONTROL_DISABLE", "GPU_PWR_CNTL_DIS", "auto".to_owned());
-    let no_cap = if board.emc_cap.1 == super::memory::CapRule::Iso { "0" } else { "-1" };
-    row("EMC", "MAX_FREQ", preset.emc.map_or(no_cap.to_owned(), |hz| hz.to_string()));
+    let no_cap = if board.emc_cap.1 == super::memory::CapRule::Iso {
+        "0"
+    } else {
+        "-1"
+    };
+    row(
+        "EMC",
+        "MAX_FREQ",
+        preset.emc.map_or(no_cap.to_owned(), |hz| hz.to_string()),
+    );
     for (index, engine) in board.engines.iter().enumerate() {
         row(engine.param, "MAX_FREQ", cap(preset.engines.get(index).copied()));
     }
@@ -181,7 +230,11 @@ pub(super) fn conf(board: &Board) -> String {
             let _ = writeln!(text, "{name} {arg} {value}");
         }
     }
-    let _ = writeln!(text, "\n# The mode of the first start.\n< PM_CONFIG DEFAULT={} >", board.default_preset);
+    let _ = writeln!(
+        text,
+        "\n# The mode of the first start.\n< PM_CONFIG DEFAULT={} >",
+        board.default_preset
+    );
     text
 }
 
@@ -198,7 +251,9 @@ pub(super) fn writes(board: &Board, preset: &Preset) -> Vec<(String, String)> {
         let param = params.iter().find(|param| param.name == name)?;
         let next = format!("{arg}_KNEXT");
         let wanted = [next.as_str(), arg];
-        let found = wanted.iter().find_map(|wanted| param.args.iter().find(|(arg, _)| arg == wanted));
+        let found = wanted
+            .iter()
+            .find_map(|wanted| param.args.iter().find(|(arg, _)| arg == wanted));
         let path = found?.1.trim_start_matches('/').to_owned();
         let table: Vec<u64> = match name.as_str() {
             "GPU" => board.gpu.clone(),

@@ -130,11 +130,14 @@ impl Rails {
                 *parts
             };
             self.cycle += whole;
-            self.started = self.started + refresh.times(whole);
+            self.started += refresh.times(whole);
             self.convert(&mean);
             self.sum = Parts::default().plus(parts, (now - self.started).as_secs_f64());
         }
-        self.nodes = self.draw.thermal.after(self.nodes, parts.total(), span.as_secs_f64());
+        self.nodes = self
+            .draw
+            .thermal
+            .after(self.nodes, parts.total(), span.as_secs_f64());
         self.seen = now;
     }
 
@@ -151,7 +154,11 @@ impl Rails {
                 *current = (noisy * 1e6 / millivolts / step as f64).round() as u64 * step;
                 index += 1;
             }
-            over |= meter.current.iter().zip(&meter.critical).any(|(current, limit)| current > limit);
+            over |= meter
+                .current
+                .iter()
+                .zip(&meter.critical)
+                .any(|(current, limit)| current > limit);
         }
         if let (true, Some(count)) = (over, self.over_current.get_mut(2)) {
             *count += 1;
@@ -225,7 +232,11 @@ impl Meter {
 
     /// The current of a channel, mA. `ENODATA` if it is switched off; nothing flows where nothing is wired.
     fn measured(&self, index: usize) -> Result<u64, Errno> {
-        let wired = self.chip.channels.get(index).is_some_and(|channel| channel.rail.is_some());
+        let wired = self
+            .chip
+            .channels
+            .get(index)
+            .is_some_and(|channel| channel.rail.is_some());
         if wired && !at(&self.enabled, index)? {
             return Err(Errno::NODATA);
         }
@@ -243,5 +254,9 @@ fn at<T: Copy>(values: &[T], index: usize) -> Result<T, Errno> {
 }
 
 fn closest(values: &[u64], asked: u64) -> u64 {
-    values.iter().copied().min_by_key(|value| value.abs_diff(asked)).unwrap_or(asked)
+    values
+        .iter()
+        .copied()
+        .min_by_key(|value| value.abs_diff(asked))
+        .unwrap_or(asked)
 }

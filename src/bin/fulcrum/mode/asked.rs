@@ -1,7 +1,7 @@
 //! What a user [`Asked`] for: a preset of the board, or values for some of its knobs.
 
 use super::Failure;
-use fulcrum::board::{Board, Knob, Machine, Setting};
+use fulcrum::board::{Board, Facts, Knob, Machine, Setting};
 use fulcrum::power::mode::parse_knobs;
 use fulcrum::power::preset::{find, presets};
 use fulcrum::power::{Change, ChangeError, Goal, Preset, Want};
@@ -36,12 +36,12 @@ impl Asked {
         Ok(Asked::Preset(find(&presets, text)?.clone()))
     }
 
-    /// What it asks of single settings. Refused before anything is written where it needs a reboot, or where the board does
-    /// not offer it.
+    /// What it asks of single settings. Refused before anything is written where it needs a reboot, or where the board
+    /// does not offer it.
     pub(super) fn goals<B: Board>(
         &self,
         change: &Change<'_, B>,
-        facts: &fulcrum::board::Facts,
+        facts: &Facts,
     ) -> Result<Vec<Goal>, Failure> {
         match self {
             Asked::Preset(preset) => Ok(preset.goals()?),
@@ -53,7 +53,7 @@ impl Asked {
     }
 }
 
-fn not_offered(facts: &fulcrum::board::Facts, knob: Knob, value: u32) -> String {
+fn not_offered(facts: &Facts, knob: Knob, value: u32) -> String {
     let values = facts.values(knob);
     let unit = if knob == Knob::Cores { "" } else { " kHz" };
     match (values.first(), values.last()) {
@@ -63,7 +63,8 @@ fn not_offered(facts: &fulcrum::board::Facts, knob: Knob, value: u32) -> String 
             )
         }
         _ => format!(
-            "the board does not offer {knob}={value}: it has no such knob (`fulcrum board` says why); nothing was written"
+            "the board does not offer {knob}={value}: it has no such knob, and `fulcrum board` says why; nothing was \
+             written"
         ),
     }
 }

@@ -58,7 +58,7 @@ pub(super) fn run(common: &Common) -> Result<String, Failure> {
         emc,
     } = report.space;
     text += &format!(
-        "\n{size} modes in all: {cores} of cores x {cpu} CPU x {gpu} GPU x {emc} memory clocks; `mode set` takes any of them\n"
+        "\n{size} modes in all: {cores} of cores x {cpu} CPU x {gpu} GPU x {emc} memory clocks; `mode set` takes any\n"
     );
     if let Some(mode) = report.mode {
         text += &format!("now {mode}\n");

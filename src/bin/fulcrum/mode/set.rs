@@ -60,8 +60,8 @@ pub(super) fn run(common: &Common, text: &str) -> Result<String, Failure> {
     let asked = Asked::parse(&machine, text)?;
     let folder = common.folder(&machine);
     let facts = machine.facts().clone();
-    // What would be written is known before the journal is made: a mode that needs a reboot, or a right that is missing,
-    // leaves no trace.
+    // What would be written is known before the journal is made: a mode that needs a reboot, or a right that is
+    // missing, leaves no trace.
     let holding = Holding::read(&machine, &folder);
     let mut rehearsal = Witness::rehearsal(&mut machine, holding.record());
     if let Holding::Open(record) = &holding {

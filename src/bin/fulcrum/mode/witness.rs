@@ -80,7 +80,8 @@ impl<'m> Witness<'m> {
             // The clocks of a cluster that is offline come with its cores.
             (error.kind() != std::io::ErrorKind::NotFound).then(|| {
                 format!(
-                    "{} may not be written: {error}; run this as root (sudo), on a /sys that is not read-only; nothing was written",
+                    "{} may not be written: {error}; run this as root (sudo), on a /sys that is not read-only; nothing \
+                     was written",
                     path.display()
                 )
             })

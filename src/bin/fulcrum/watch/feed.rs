@@ -2,7 +2,7 @@
 
 #![allow(
     clippy::disallowed_types,
-    reason = "the view's threads are not the dispatcher; the lock is held to copy a reading, never while a sensor is read"
+    reason = "the view's threads are not the dispatcher; the lock is held to copy a reading, not while one is made"
 )]
 
 use fulcrum::clock::{Clock, Monotonic};

@@ -44,8 +44,18 @@ macro_rules! engine {
     ($param:literal, $device:literal, $clock:literal, $highest:literal) => {
         Engine {
             param: $param,
-            cap: concat!("sys/devices/platform/bus@0/13e00000.host1x/", $device, "/clk_cap/", $clock),
-            cap_before: concat!("sys/devices/platform/13e40000.host1x/", $device, "/acm/clk_cap/", $clock),
+            cap: concat!(
+                "sys/devices/platform/bus@0/13e00000.host1x/",
+                $device,
+                "/clk_cap/",
+                $clock
+            ),
+            cap_before: concat!(
+                "sys/devices/platform/13e40000.host1x/",
+                $device,
+                "/acm/clk_cap/",
+                $clock
+            ),
             clock: Some($clock),
             highest: $highest,
         }
@@ -80,7 +90,14 @@ const PRESETS: &[Preset] = &[
         gpu: (0, Some(408_000_000)),
         emc: Some(2_133_000_000),
         tpc: 248,
-        engines: &[614_400_000, 294_400_000, 614_400_000, 294_400_000, 307_200_000, 217_600_000],
+        engines: &[
+            614_400_000,
+            294_400_000,
+            614_400_000,
+            294_400_000,
+            307_200_000,
+            217_600_000,
+        ],
     },
     Preset {
         id: 2,
@@ -90,7 +107,14 @@ const PRESETS: &[Preset] = &[
         gpu: (0, Some(612_000_000)),
         emc: None,
         tpc: 240,
-        engines: &[1_369_600_000, 729_600_000, 1_369_600_000, 729_600_000, 512_000_000, 358_400_000],
+        engines: &[
+            1_369_600_000,
+            729_600_000,
+            1_369_600_000,
+            729_600_000,
+            512_000_000,
+            358_400_000,
+        ],
     },
     Preset {
         id: 3,
@@ -100,7 +124,14 @@ const PRESETS: &[Preset] = &[
         gpu: (0, Some(816_000_000)),
         emc: None,
         tpc: 0,
-        engines: &[1_369_600_000, 729_600_000, 1_369_600_000, 729_600_000, 704_000_000, 486_400_000],
+        engines: &[
+            1_369_600_000,
+            729_600_000,
+            1_369_600_000,
+            729_600_000,
+            704_000_000,
+            486_400_000,
+        ],
     },
 ];
 

@@ -56,16 +56,56 @@ macro_rules! engine {
 
 /// The highest rates are not listed anywhere: those of the published clocks, [assumed].
 const ENGINES: &[Engine] = &[
-    engine!("DLA0_CORE", "13e10000.host1x/15880000.nvdla0/acm/clk_cap/dla0_core", 1_395_200_000),
-    engine!("DLA0_FALCON", "13e10000.host1x/15880000.nvdla0/acm/clk_cap/dla0_falcon", 840_000_000),
-    engine!("DLA1_CORE", "13e10000.host1x/158c0000.nvdla1/acm/clk_cap/dla1_core", 1_395_200_000),
-    engine!("DLA1_FALCON", "13e10000.host1x/158c0000.nvdla1/acm/clk_cap/dla1_falcon", 840_000_000),
-    engine!("PVA0_VPS0", "13e10000.host1x/16000000.pva0/acm/clk_cap/pva0_vps0", 1_088_000_000),
-    engine!("PVA0_VPS1", "13e10000.host1x/16000000.pva0/acm/clk_cap/pva0_vps1", 1_088_000_000),
-    engine!("PVA0_AXI", "13e10000.host1x/16000000.pva0/acm/clk_cap/pva0_axi", 760_000_000),
-    engine!("PVA1_VPS0", "13e10000.host1x/16800000.pva1/acm/clk_cap/pva1_vps0", 1_088_000_000),
-    engine!("PVA1_VPS1", "13e10000.host1x/16800000.pva1/acm/clk_cap/pva1_vps1", 1_088_000_000),
-    engine!("PVA1_AXI", "13e10000.host1x/16800000.pva1/acm/clk_cap/pva1_axi", 760_000_000),
+    engine!(
+        "DLA0_CORE",
+        "13e10000.host1x/15880000.nvdla0/acm/clk_cap/dla0_core",
+        1_395_200_000
+    ),
+    engine!(
+        "DLA0_FALCON",
+        "13e10000.host1x/15880000.nvdla0/acm/clk_cap/dla0_falcon",
+        840_000_000
+    ),
+    engine!(
+        "DLA1_CORE",
+        "13e10000.host1x/158c0000.nvdla1/acm/clk_cap/dla1_core",
+        1_395_200_000
+    ),
+    engine!(
+        "DLA1_FALCON",
+        "13e10000.host1x/158c0000.nvdla1/acm/clk_cap/dla1_falcon",
+        840_000_000
+    ),
+    engine!(
+        "PVA0_VPS0",
+        "13e10000.host1x/16000000.pva0/acm/clk_cap/pva0_vps0",
+        1_088_000_000
+    ),
+    engine!(
+        "PVA0_VPS1",
+        "13e10000.host1x/16000000.pva0/acm/clk_cap/pva0_vps1",
+        1_088_000_000
+    ),
+    engine!(
+        "PVA0_AXI",
+        "13e10000.host1x/16000000.pva0/acm/clk_cap/pva0_axi",
+        760_000_000
+    ),
+    engine!(
+        "PVA1_VPS0",
+        "13e10000.host1x/16800000.pva1/acm/clk_cap/pva1_vps0",
+        1_088_000_000
+    ),
+    engine!(
+        "PVA1_VPS1",
+        "13e10000.host1x/16800000.pva1/acm/clk_cap/pva1_vps1",
+        1_088_000_000
+    ),
+    engine!(
+        "PVA1_AXI",
+        "13e10000.host1x/16800000.pva1/acm/clk_cap/pva1_axi",
+        760_000_000
+    ),
     engine!("CVNAS", "14000000.tegra-cvnas/clk_cap", 1_356_800_000),
 ];
 
@@ -179,8 +219,8 @@ pub(super) fn board() -> Board {
         clusters: &[(0, 2), (2, 2), (4, 2), (6, 2)],
         cpu: super::cpu_table(2_265_600),
         gpu: kilo(&[
-            114_750, 216_750, 318_750, 420_750, 522_750, 624_750, 675_750, 828_750, 905_250, 1_032_750, 1_198_500,
-            1_236_750, 1_338_750, 1_377_000,
+            114_750, 216_750, 318_750, 420_750, 522_750, 624_750, 675_750, 828_750, 905_250, 1_032_750,
+            1_198_500, 1_236_750, 1_338_750, 1_377_000,
         ]),
         emc: kilo(&[
             204_000, 408_000, 665_600, 800_000, 1_065_600, 1_331_200, 1_600_000, 1_866_000, 2_133_000,
