@@ -22,7 +22,6 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 enum What {
-    /// Reads the file as a board would be set by it, says what its modes do, and what is wrong with it
     Check(Check),
 }
 
