@@ -5,6 +5,7 @@ mod report;
 use crate::subject::{self, Subject, megahertz, ranges};
 use crate::table::{Side, Table};
 use clap::Args;
+use fulcrum::units::Millicelsius;
 use report::{Knob, Report};
 use std::error::Error;
 use std::fmt::Write;
@@ -147,7 +148,7 @@ fn heat(report: &Report) -> String {
     let mut table = Table::new([Side::Left, Side::Right, Side::Left]);
     for zone in &report.zones {
         let shown = match zone.millicelsius {
-            Some(heat) => fulcrum::units::Millicelsius(heat).to_string(),
+            Some(heat) => Millicelsius(heat).to_string(),
             None => zone.state.to_owned(),
         };
         let trips: Vec<String> = zone

@@ -14,12 +14,12 @@ use fulcrum::power::{ChangeError, Journal, JournalError, PresetError, RecoverErr
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Lists, shows, sets and restores a board's power mode: cores online, ceilings of CPU, GPU and memory clocks.
+/// Lists, shows, sets and restores a board's power mode.
 ///
-/// A mode that is set holds until `fulcrum mode restore`, or until the machine is started anew. What the board was found
-/// in is kept in a journal, so that a program that is killed, or a power cut, leaves nothing behind: the next `mode set`
-/// or `mode restore` puts it back first. Masks of GPU units, fans, current limits and the memory lock are never
-/// written.
+/// A mode is the number of cores online and the ceilings of CPU, GPU and memory clocks. One that is set holds until
+/// `fulcrum mode restore`, or until the machine is started anew. What the board was found in is kept in a journal, so
+/// that a program that is killed, or a power cut, leaves nothing behind: the next `mode set` or `mode restore` puts it
+/// back first. Masks of GPU units, fans, current limits and the memory lock are never written.
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]

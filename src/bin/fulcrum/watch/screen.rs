@@ -4,6 +4,7 @@ use super::Watched;
 use super::power::Power;
 use super::state::State;
 use crate::subject::megahertz;
+use fulcrum::board::Knob;
 use fulcrum::board::thermal::Heat;
 use fulcrum::clock::{Clock, Monotonic};
 use fulcrum::power::Standing;
@@ -101,7 +102,7 @@ fn draw(frame: &mut Frame<'_>, watched: &Watched, totals: &VecDeque<u64>) {
     let power = watched.power.latest();
     let state = watched.state.latest();
     let state = state.as_ref().map(|(age, state)| (*age, state));
-    let bottom = state.map_or(0, |(_, state)| state.clocks.len() + 3).max(8);
+    let bottom = state.map_or(0, |(_, state)| state.clocks.len() + 4).max(8);
     let rows = Layout::vertical([
         Constraint::Length(3),
         Constraint::Min(9),
@@ -271,7 +272,7 @@ fn draw_knobs(frame: &mut Frame<'_>, area: Rect, watched: &Watched, state: Optio
         )
     };
     let number = |khz: Option<u32>| khz.map_or("-".to_owned(), megahertz);
-    let (whose, style) = cell(fulcrum::board::Knob::Cores);
+    let (whose, style) = cell(Knob::Cores);
     let online = state.mode.map_or("-".to_owned(), |mode| mode.cores.to_string());
     let cores = Row::new([
         "cores".to_owned(),

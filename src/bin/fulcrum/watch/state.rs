@@ -4,6 +4,7 @@ use crate::holding::Holding;
 use fulcrum::board::thermal::Heat;
 use fulcrum::board::{Board, Knob, Machine, Setting, SysfsSensors};
 use fulcrum::power::{Drift, PowerMode, Standing};
+use fulcrum::units::Millicelsius;
 use std::path::PathBuf;
 
 /// What a board is in.
@@ -100,7 +101,7 @@ impl StateReader {
 
 impl State {
     /// The hottest zone that is on, m C.
-    pub(super) fn hottest(&self) -> Option<(&str, fulcrum::units::Millicelsius)> {
+    pub(super) fn hottest(&self) -> Option<(&str, Millicelsius)> {
         let on = self.zones.iter().filter_map(|(kind, heat)| match heat {
             Heat::On(heat) => Some((kind.as_str(), *heat)),
             _ => None,
