@@ -40,7 +40,7 @@ pub use meter::{Meter, MeterError, Reading};
 #[cfg(feature = "std")]
 pub use preset::{Preset, PresetError};
 #[cfg(feature = "std")]
-pub use recover::{RecoverError, Recovery, recover, restore};
+pub use recover::{RecoverError, Recovery, put_back_record, recover, restore};
 #[cfg(feature = "std")]
 pub use settle::Fault;
 #[cfg(feature = "std")]
