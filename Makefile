@@ -10,6 +10,7 @@ PYTHON ?= python3
 ORT := target/onnxruntime/libonnxruntime.so.1
 VENV := target/python
 DEMO := target/demo
+BOARD := target/orin_nano
 
 .PHONY: demo test check bench doc clean onnxruntime fixtures
 
@@ -27,7 +28,9 @@ test: $(ORT) $(VENV)/done
 	! $(VENV)/bin/python tests/fixtures/gradcheck.py --break conv_dw
 	$(CARGO) test --features cli
 	$(CARGO) build --release --lib
-	$(VENV)/bin/cmake -S cpp_examples -B target/cpp_examples
+	rm -rf $(BOARD)
+	$(CARGO) run --features cli -- twin plain $(BOARD) --board orin-nano
+	$(VENV)/bin/cmake -S cpp_examples -B target/cpp_examples -DFULCRUM_BOARD_ROOT=$(CURDIR)/$(BOARD)
 	$(VENV)/bin/cmake --build target/cpp_examples
 	$(VENV)/bin/ctest --test-dir target/cpp_examples --output-on-failure
 

@@ -3,7 +3,7 @@
 
 use fulcrum::clock::{Clock, Monotonic};
 use fulcrum::runtime::{Builder, Options};
-use fulcrum::schedule::{Arrival, JobSpec, Policy, Request, Schedule, StreamSpec, Submission, name};
+use fulcrum::schedule::{Arrival, JobSpec, Overdue, Policy, Request, Schedule, StreamSpec, Submission, name};
 use fulcrum::units::Nanos;
 use fulcrum::workload::callback::StreamCallback;
 use rustix::thread::futex;
@@ -25,6 +25,8 @@ fn camera(period_us: u64) -> StreamSpec {
         deadline: Nanos::from_millis(200),
         minibatch: 1,
         cost: Nanos::from_micros(500),
+        priority: 0,
+        overdue: Overdue::Run,
     }
 }
 

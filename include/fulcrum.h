@@ -5,13 +5,33 @@
  * Rules that hold for every function:
  *   1. The object comes first; const means it does not change; inputs come before outputs.
  *   2. Outputs are written only on success, a fulcrum_error_t only on failure.
- *   3. Every pointer is checked, and NULL is refused with a status; fulcrum_close(NULL) does nothing.
+ *   3. Every pointer is checked, and NULL is refused with a status; closing NULL does nothing.
  *   4. Structs that say their size grow: set size to sizeof the struct and every other field to zero or a value.
  *      C: fulcrum_stream_t s = {.size = sizeof s};  C++: fulcrum_stream_t s{}; s.size = sizeof s;
  *   5. A bug in the library never unwinds into the caller: it is FULCRUM_ERR_BUG, and the handle can only be closed.
  *
  * Order of calls: fulcrum_open, then fulcrum_stream_add and fulcrum_job_add, then fulcrum_start; then fulcrum_submit
  * and fulcrum_poll from any thread; then fulcrum_stop, if results are still to be read, and fulcrum_close.
+ *
+ * A board is apart from that: describe it, list what it offers, sample what it draws, and change its power mode as one
+ * transaction. A mode that is not kept is put back by fulcrum_mode_restore, by fulcrum_board_close, and after a crash or
+ * a power cut by fulcrum_mode_recover, which belongs at the start of every program that changes modes:
+ *
+ *   fulcrum_board_t *board = NULL;
+ *   fulcrum_error_t error;
+ *   fulcrum_recovery_t left = {.size = sizeof left};
+ *   fulcrum_power_mode_t mode = {.size = sizeof mode, .cores = 4, .gpu_khz = 408000};   0: leave that knob alone
+ *   if (fulcrum_board_open(NULL, &board, &error) == FULCRUM_OK &&
+ *       fulcrum_mode_recover(board, NULL, 0, &left, &error) == FULCRUM_OK &&
+ *       fulcrum_mode_begin(board, NULL, &error) == FULCRUM_OK &&
+ *       fulcrum_mode_apply(board, &mode, NULL, &error) == FULCRUM_OK) {
+ *     ...                                     the mode is in force; fulcrum_mode_keep(board, &error) would let it stay
+ *   } else {
+ *     fprintf(stderr, "%s\n", error.text);
+ *   }
+ *   fulcrum_board_close(board, &error);       puts the old mode back, and says so if it cannot
+ *
+ * Reading a board needs no rights; changing its mode needs the right to write its files, as root has.
  *
  * The row under each function says what it costs: whether it allocates, whether it blocks and until when, which threads
  * may call it, and whether it belongs into a real-time loop. All times are nanoseconds on CLOCK_MONOTONIC.
@@ -56,6 +76,26 @@
 #define FULCRUM_POLICY_SLACK 3
 
 /**
+ * The ready stream of the highest priority at each piece border, training when none is ready.
+ */
+#define FULCRUM_POLICY_PRIORITY 4
+
+/**
+ * The ready stream of the earliest deadline at each piece border, training when none is ready.
+ */
+#define FULCRUM_POLICY_EDF 5
+
+/**
+ * First come, first served, with four pieces of each job in the queue.
+ */
+#define FULCRUM_POLICY_IN_FLIGHT 6
+
+/**
+ * Training and inference take turns; a turn of training is 4 ms and the piece it is in.
+ */
+#define FULCRUM_POLICY_TIME_SLICE 7
+
+/**
  * Config flag: start although admission says no. Bounds are printed and checked all the same.
  */
 #define FULCRUM_START_UNFIT 1
@@ -74,6 +114,21 @@
  * Stream flag: requests come at any time, but never two within period_ns. Without it they come each period_ns.
  */
 #define FULCRUM_SPORADIC 1
+
+/**
+ * Overdue requests are run all the same, and counted as missed.
+ */
+#define FULCRUM_OVERDUE_RUN 0
+
+/**
+ * Overdue requests come back with the code FULCRUM_ERR_OVERDUE, and are counted as missed.
+ */
+#define FULCRUM_OVERDUE_SKIP 1
+
+/**
+ * As FULCRUM_OVERDUE_SKIP, and of those that wait only the newest minibatch is run.
+ */
+#define FULCRUM_OVERDUE_NEWEST 2
 
 /**
  * A piece ran; the next one of this step may follow.
@@ -126,9 +181,121 @@
 #define FULCRUM_EVENT_JOB_FAILED 7
 
 /**
+ * CPU cores online, counted from core 0 up.
+ */
+#define FULCRUM_KNOB_CORES 1
+
+/**
+ * Ceiling of the CPU clusters' clock, kHz.
+ */
+#define FULCRUM_KNOB_CPU 2
+
+/**
+ * Ceiling of the GPU clock, kHz.
+ */
+#define FULCRUM_KNOB_GPU 3
+
+/**
+ * Ceiling of the memory (EMC) clock, kHz.
+ */
+#define FULCRUM_KNOB_EMC 4
+
+/**
+ * Preset flag: it cannot be set without a reboot. fulcrum_mode_apply_preset refuses it before the first write.
+ */
+#define FULCRUM_PRESET_NEEDS_REBOOT 1
+
+/**
+ * Preset flag: it is the default of the board's file.
+ */
+#define FULCRUM_PRESET_DEFAULT 2
+
+/**
+ * Standing of a knob: it is as asked.
+ */
+#define FULCRUM_DRIFT_OURS 1
+
+/**
+ * Standing of a knob: another party holds a clock below what was asked, as heat, firmware or a lower cap do.
+ */
+#define FULCRUM_DRIFT_LIMITED 2
+
+/**
+ * Standing of a knob: it could not be read.
+ */
+#define FULCRUM_DRIFT_UNREADABLE 3
+
+/**
+ * Standing of a knob: another program has written it.
+ */
+#define FULCRUM_DRIFT_TAKEN_OVER 4
+
+/**
+ * Recover flag: put back a mode that was kept on purpose, too.
+ */
+#define FULCRUM_RECOVER_HELD 1
+
+/**
+ * There was no journal: nothing was left.
+ */
+#define FULCRUM_RECOVERY_NOTHING 0
+
+/**
+ * A mode was kept on purpose; it was left alone.
+ */
+#define FULCRUM_RECOVERY_HELD 1
+
+/**
+ * A change that was cut off was put back.
+ */
+#define FULCRUM_RECOVERY_CUT_OFF 2
+
+/**
+ * A mode that was kept on purpose was put back.
+ */
+#define FULCRUM_RECOVERY_RELEASED 3
+
+/**
+ * The machine was started anew since, with its own settings; there was nothing to put back.
+ */
+#define FULCRUM_RECOVERY_OTHER_BOOT 4
+
+/**
+ * Sample flag: a second went by without a new conversion; power_mw is the last one's.
+ */
+#define FULCRUM_SAMPLE_STALE 1
+
+/**
+ * Sample flag: in a part of the window nothing was measured, gap_ns in all; no energy is made up for it.
+ */
+#define FULCRUM_SAMPLE_GAP 2
+
+/**
+ * Sample flag: something went on in the window that the mode does not explain: over-current events, active cooling,
+ * readings that failed, counters that could not be read. Leave such a window out of a profile.
+ */
+#define FULCRUM_SAMPLE_MARKED 4
+
+/**
+ * Sample flag: no thermal zone could be read; temperature_mc is 0.
+ */
+#define FULCRUM_SAMPLE_NO_TEMPERATURE 8
+
+/**
  * Bytes of a name, its terminating zero included.
  */
 #define FULCRUM_NAME_BYTES 32
+
+/**
+ * Bytes of a path, its terminating zero included: PATH_MAX of Linux.
+ */
+#define FULCRUM_PATH_BYTES 4096
+
+/**
+ * A board: what it is and offers, the change of its power mode, and the thread that samples its sensors. Made by
+ * fulcrum_board_open, freed by fulcrum_board_close.
+ */
+typedef struct fulcrum_board_t fulcrum_board_t;
 
 /**
  * A runtime: streams, jobs and the dispatcher thread that runs them. Made by fulcrum_open, freed by fulcrum_close.
@@ -314,6 +481,24 @@ typedef struct fulcrum_stream_t {
    * Handed to both callbacks. Used on the dispatcher thread until the runtime is stopped or closed. May be NULL.
    */
   void *user;
+  /**
+   * Of a higher number goes first, under FULCRUM_POLICY_PRIORITY; 0 to 255. The other policies do not look at it.
+   */
+  uint32_t priority;
+  /**
+   * What becomes of requests that are past their deadline before they could start: FULCRUM_OVERDUE_RUN (0),
+   * FULCRUM_OVERDUE_SKIP or FULCRUM_OVERDUE_NEWEST.
+   */
+  uint32_t overdue;
+  /**
+   * With FULCRUM_SPORADIC: requests that may come at once, if over a longer time they keep to period_ns; 1 to 64.
+   * Default 1.
+   */
+  uint32_t burst;
+  /**
+   * Must be 0.
+   */
+  uint32_t reserved2;
 } fulcrum_stream_t;
 
 /**
@@ -498,6 +683,256 @@ typedef struct fulcrum_event_t {
 } fulcrum_event_t;
 
 /**
+ * What a board is. Texts are UTF-8 and zero-terminated, empty where the board does not say; one that is too long is
+ * cut.
+ */
+typedef struct fulcrum_board_info_t {
+  /**
+   * sizeof(fulcrum_board_info_t); set it before the call.
+   */
+  uint32_t size;
+  /**
+   * CPU cores present, online or not; at least 1.
+   */
+  uint32_t cores;
+  /**
+   * 1 for a board that says it is simulated, as a mounted twin does; else 0.
+   */
+  uint32_t simulated;
+  /**
+   * 0.
+   */
+  uint32_t reserved;
+  /**
+   * The best name there is: product, model or chip, as "Jetson Orin Nano 8GB Super (p3767-0005)". Never empty.
+   */
+  char name[128];
+  /**
+   * The maker's name for the whole, or a PC's product name.
+   */
+  char model[128];
+  /**
+   * The system on chip, as "tegra234"; on a PC the processor's name.
+   */
+  char soc[64];
+  /**
+   * The module and its part number; empty where the board is none of modules.
+   */
+  char module[64];
+  /**
+   * The kernel's release.
+   */
+  char kernel[64];
+  /**
+   * The release of Linux for Tegra, as "36.4.3".
+   */
+  char l4t[16];
+  /**
+   * The JetPack that the release belongs to, as "6.2".
+   */
+  char jetpack[16];
+} fulcrum_board_info_t;
+
+/**
+ * A knob as it stands. Cores are a number, clocks are kHz.
+ */
+typedef struct fulcrum_knob_t {
+  /**
+   * sizeof(fulcrum_knob_t); set it before the call.
+   */
+  uint32_t size;
+  /**
+   * One of FULCRUM_KNOB_*.
+   */
+  uint32_t which;
+  /**
+   * What it is now; of several CPU clusters the highest.
+   */
+  uint32_t present;
+  /**
+   * The lowest value of its table.
+   */
+  uint32_t min;
+  /**
+   * The highest value of its table.
+   */
+  uint32_t max;
+  /**
+   * How many values its table has; at least 1.
+   */
+  uint32_t count;
+  /**
+   * 1 if this program may write all of its files now, else 0.
+   */
+  uint32_t writable;
+} fulcrum_knob_t;
+
+/**
+ * A preset of the board.
+ */
+typedef struct fulcrum_preset_t {
+  /**
+   * sizeof(fulcrum_preset_t); set it before the call.
+   */
+  uint32_t size;
+  /**
+   * Its number in the file, for fulcrum_mode_apply_preset.
+   */
+  uint32_t id;
+  /**
+   * FULCRUM_PRESET_*, or-ed.
+   */
+  uint32_t flags;
+  /**
+   * CPU cores online; 0 if it sets none.
+   */
+  uint32_t cores;
+  /**
+   * The highest ceiling of its CPU clusters, floored to the board's table, kHz; 0 if it sets none or uncaps one.
+   */
+  uint32_t cpu_khz;
+  /**
+   * GPU clock ceiling, floored to the board's table, kHz; 0 if it sets none or uncaps it.
+   */
+  uint32_t gpu_khz;
+  /**
+   * Memory clock ceiling, floored to the board's table, kHz; 0 if it sets none or uncaps it.
+   */
+  uint32_t emc_khz;
+  /**
+   * Its name in the file, as "MAXN" or "15W": no promise of watts, and not always unique. UTF-8, zero-terminated.
+   */
+  char name[132];
+} fulcrum_preset_t;
+
+/**
+ * A value for each knob. Where a mode is told, 0 says that the board lacks the knob; where one is asked for, that the
+ * knob is to be left alone.
+ */
+typedef struct fulcrum_power_mode_t {
+  /**
+   * sizeof(fulcrum_power_mode_t); set it before anything else.
+   */
+  uint32_t size;
+  /**
+   * CPU cores online.
+   */
+  uint32_t cores;
+  /**
+   * CPU clock ceiling, kHz.
+   */
+  uint32_t cpu_khz;
+  /**
+   * GPU clock ceiling, kHz.
+   */
+  uint32_t gpu_khz;
+  /**
+   * Memory clock ceiling, kHz.
+   */
+  uint32_t emc_khz;
+} fulcrum_power_mode_t;
+
+/**
+ * What an earlier change left, and what became of it.
+ */
+typedef struct fulcrum_recovery_t {
+  /**
+   * sizeof(fulcrum_recovery_t); set it before the call.
+   */
+  uint32_t size;
+  /**
+   * One of FULCRUM_RECOVERY_*.
+   */
+  uint32_t what;
+  /**
+   * How many settings the journal named.
+   */
+  uint32_t settings;
+  /**
+   * 0.
+   */
+  uint32_t reserved;
+} fulcrum_recovery_t;
+
+/**
+ * What the sensors showed, and what the window came to so far. Power is the board's total, by the rule for its rails.
+ */
+typedef struct fulcrum_sample_t {
+  /**
+   * sizeof(fulcrum_sample_t); set it before the call.
+   */
+  uint32_t size;
+  /**
+   * FULCRUM_SAMPLE_*, or-ed.
+   */
+  uint32_t flags;
+  /**
+   * When it was read, ns on the clock of fulcrum_now_ns; the end of the window so far.
+   */
+  uint64_t at_ns;
+  /**
+   * How long ago the conversion of power_mw was read, ns, at the moment of the call; UINT64_MAX before the first.
+   */
+  uint64_t age_ns;
+  /**
+   * First moment of the window: the start of the sampler, or the last fulcrum_sampler_reset. ns.
+   */
+  uint64_t begin_ns;
+  /**
+   * The part of the window that conversions stand for, ns.
+   */
+  uint64_t covered_ns;
+  /**
+   * The part of the window in which nothing was measured for longer than two refreshes of the sensor, ns.
+   */
+  uint64_t gap_ns;
+  /**
+   * Energy of the covered time, mJ, rounded up.
+   */
+  uint64_t energy_mj;
+  /**
+   * Conversions counted in the window.
+   */
+  uint64_t conversions;
+  /**
+   * Conversions that no load explains, kept out of mean, highest and energy.
+   */
+  uint64_t outliers;
+  /**
+   * Readings that failed in the window.
+   */
+  uint64_t failed;
+  /**
+   * Over-current events in the window: under-voltage, average, instantaneous.
+   */
+  uint64_t overcurrent[3];
+  /**
+   * Power of the newest conversion, mW; 0 before the first.
+   */
+  uint32_t power_mw;
+  /**
+   * Mean power of the covered time, mW, rounded up; 0 before the first conversion.
+   */
+  uint32_t mean_mw;
+  /**
+   * Highest power of a conversion in the window, mW; 0 before the first.
+   */
+  uint32_t max_mw;
+  /**
+   * One step of the sensor, mW: smaller differences of means say nothing; 0 where it is not known.
+   */
+  uint32_t resolution_mw;
+  /**
+   * Temperature of the hottest zone, thousandths of a degree Celsius.
+   */
+  int32_t temperature_mc;
+  /**
+   * Most cooling devices that slowed the board down at once, in the window.
+   */
+  uint32_t cooling;
+} fulcrum_sample_t;
+
+/**
  * The call did what it promises.
  */
 #define FULCRUM_OK 0
@@ -528,7 +963,7 @@ typedef struct fulcrum_event_t {
 #define FULCRUM_ERR_SIZE 104
 
 /**
- * The handle is NULL, or not one that fulcrum_open made and fulcrum_close has not seen.
+ * The handle is NULL, or not an open one of the type that the call takes.
  */
 #define FULCRUM_ERR_HANDLE 105
 
@@ -536,6 +971,91 @@ typedef struct fulcrum_event_t {
  * A name is NULL, empty, not UTF-8, or does not end within FULCRUM_NAME_BYTES.
  */
 #define FULCRUM_ERR_NAME 106
+
+/**
+ * A path is empty, or does not end within FULCRUM_PATH_BYTES.
+ */
+#define FULCRUM_ERR_PATH 107
+
+/**
+ * The folder shows no board: no CPU core, or a table of clocks that does not rise.
+ */
+#define FULCRUM_ERR_NO_BOARD 201
+
+/**
+ * A setting of the board could not be read; nothing was written. The errno is in the detail.
+ */
+#define FULCRUM_ERR_UNREADABLE 202
+
+/**
+ * The board has no such knob, or does not offer this value of it; nothing was written.
+ */
+#define FULCRUM_ERR_NOT_OFFERED 203
+
+/**
+ * The board refused a write or to be read back, and the old mode is back. The errno is in the detail.
+ */
+#define FULCRUM_ERR_REFUSED 204
+
+/**
+ * The board accepted a write and does not show it, and the old mode is back.
+ */
+#define FULCRUM_ERR_NOT_TAKEN 205
+
+/**
+ * The board accepted a ceiling and shows a higher one, and the old mode is back.
+ */
+#define FULCRUM_ERR_EXCEEDED 206
+
+/**
+ * The board is not in the mode it was found in: putting it back failed. The journal stays for the next attempt.
+ */
+#define FULCRUM_ERR_UNRESTORED 207
+
+/**
+ * The journal could not be read or written; the errno is in the detail. The board is in its old mode.
+ */
+#define FULCRUM_ERR_JOURNAL 208
+
+/**
+ * Another program, or another handle of this one, is changing this board's mode.
+ */
+#define FULCRUM_ERR_JOURNAL_BUSY 209
+
+/**
+ * The journal is damaged, so what the board was found in is not known. The detail says what to do.
+ */
+#define FULCRUM_ERR_JOURNAL_DAMAGED 210
+
+/**
+ * The journal is of another board.
+ */
+#define FULCRUM_ERR_JOURNAL_FOREIGN 211
+
+/**
+ * An earlier change was cut off and left the board between two modes; call fulcrum_mode_recover.
+ */
+#define FULCRUM_ERR_CUT_OFF 212
+
+/**
+ * The board has no nvpmodel.conf, or it cannot be read; the errno is in the detail.
+ */
+#define FULCRUM_ERR_NO_CONF 213
+
+/**
+ * The board's nvpmodel.conf is broken; the detail says where.
+ */
+#define FULCRUM_ERR_CONF 214
+
+/**
+ * The board's nvpmodel.conf has no preset of this id.
+ */
+#define FULCRUM_ERR_NO_PRESET 215
+
+/**
+ * The preset needs a reboot; nothing was written.
+ */
+#define FULCRUM_ERR_REBOOT 216
 
 /**
  * All places for streams are taken.
@@ -568,6 +1088,11 @@ typedef struct fulcrum_event_t {
 #define FULCRUM_ERR_PIECES_DIFFER 306
 
 /**
+ * The burst of a stream is 0 or more than its queue holds.
+ */
+#define FULCRUM_ERR_BURST 307
+
+/**
  * No stream has this number.
  */
 #define FULCRUM_ERR_NO_STREAM 311
@@ -598,7 +1123,7 @@ typedef struct fulcrum_event_t {
 #define FULCRUM_ERR_STARVED 323
 
 /**
- * The call does not belong to the runtime's present phase: open, started or stopped.
+ * The call does not belong to the handle's present phase; the detail says which it needs.
  */
 #define FULCRUM_ERR_PHASE 401
 
@@ -618,7 +1143,7 @@ typedef struct fulcrum_event_t {
 #define FULCRUM_ERR_FULL 404
 
 /**
- * The call waits for the dispatcher thread and was made on it, from a callback.
+ * The call waits, for the dispatcher thread or for a board, and was made on the dispatcher thread, from a callback.
  */
 #define FULCRUM_ERR_CALLBACK 405
 
@@ -666,6 +1191,11 @@ typedef struct fulcrum_event_t {
  * The workload's own code panicked.
  */
 #define FULCRUM_ERR_PANICKED 505
+
+/**
+ * The request was past its deadline before it could start, and its stream does not run such requests.
+ */
+#define FULCRUM_ERR_OVERDUE 506
 
 #ifdef __cplusplus
 extern "C" {
@@ -899,6 +1429,380 @@ fulcrum_status_t fulcrum_events_lost(const struct fulcrum_runtime_t *rt,
 fulcrum_status_t fulcrum_warning_get(const struct fulcrum_runtime_t *rt,
                                      uint32_t index,
                                      struct fulcrum_error_t *out);
+
+/**
+ * CONSTRUCTOR fulcrum_board_t: reads what the board below a folder is and offers. Any Linux is a board, with what it
+ * has. Writes nothing and needs no root rights.
+ *
+ * | allocates yes | blocks while files are read | threads any, no callback | real-time no |
+ * @param root  the folder that its sys, proc and etc lie in, zero-terminated; NULL: "/", this machine
+ * @param[out] out  the board, to be closed with fulcrum_board_close
+ * @param[out] error  detail, written only on failure; may be NULL
+ * @return FULCRUM_OK, FULCRUM_ERR_NO_BOARD (201), FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_PATH (107),
+ *         FULCRUM_ERR_CALLBACK (405), FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_board_open(const char *root,
+                                    struct fulcrum_board_t **out,
+                                    struct fulcrum_error_t *error);
+
+/**
+ * DESTRUCTOR fulcrum_board_t: puts back a mode that is applied and not kept, stops the sampler, and frees the handle.
+ * Closing NULL does nothing. If it cannot put the mode back it says so and frees the handle all the same: the journal
+ * stays, and fulcrum_mode_recover tries again, in this program or the next. After FULCRUM_ERR_BUSY and
+ * FULCRUM_ERR_CALLBACK the handle is still open. Closing twice is undefined.
+ *
+ * | allocates yes | blocks while files are written, and up to 1 s for a sensor | threads one at a time, no callback |
+ * | real-time no |
+ * @param board  the board, or NULL
+ * @param[out] error  detail, written only on failure; may be NULL
+ * @return FULCRUM_OK, FULCRUM_ERR_UNRESTORED (207), FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405),
+ *         FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_board_close(struct fulcrum_board_t *board,
+                                     struct fulcrum_error_t *error);
+
+/**
+ * METHOD fulcrum_board_t: describes the board, as it was found when it was opened.
+ *
+ * | allocates yes | blocks no | threads one at a time, no callback | real-time no |
+ * @param board  an open board
+ * @param[out] out  the description; its size field is set by the caller
+ * @return FULCRUM_OK, FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_SIZE (104), FULCRUM_ERR_BUSY (403),
+ *         FULCRUM_ERR_CALLBACK (405), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_board_info(const struct fulcrum_board_t *board, struct fulcrum_board_info_t *out);
+
+/**
+ * METHOD fulcrum_board_t: tells how a knob stands. Needs no root rights.
+ *
+ * | allocates yes | blocks while files are read | threads one at a time, no callback | real-time no |
+ * @param board  an open board
+ * @param which  one of FULCRUM_KNOB_*
+ * @param[out] out  the knob; its size field is set by the caller
+ * @param[out] error  detail, written only on failure: why the board lacks the knob; may be NULL
+ * @return FULCRUM_OK, FULCRUM_ERR_NOT_OFFERED (203) where the board has no such knob, FULCRUM_ERR_UNREADABLE (202),
+ *         FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_TOO_NEW (103), FULCRUM_ERR_SIZE (104), FULCRUM_ERR_BUSY (403),
+ *         FULCRUM_ERR_CALLBACK (405), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_knob_get(const struct fulcrum_board_t *board,
+                                  uint32_t which,
+                                  struct fulcrum_knob_t *out,
+                                  struct fulcrum_error_t *error);
+
+/**
+ * METHOD fulcrum_board_t: copies a knob's table, rising, as far as there is room, and tells how long it is.
+ *
+ * | allocates yes | blocks no | threads one at a time, no callback | real-time no |
+ * @param board  an open board
+ * @param which  one of FULCRUM_KNOB_*
+ * @param[out] values  room for the values: cores, or kHz; may be NULL if room is 0
+ * @param room  how many values there is room for
+ * @param[out] out_count  how many values the table has, which may be more than room
+ * @param[out] error  detail, written only on failure: why the board lacks the knob; may be NULL
+ * @return FULCRUM_OK, FULCRUM_ERR_NOT_OFFERED (203) where the board has no such knob, FULCRUM_ERR_ARGUMENT (101),
+ *         FULCRUM_ERR_TOO_NEW (103), FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405), FULCRUM_ERR_HANDLE (105),
+ *         FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_knob_table(const struct fulcrum_board_t *board,
+                                    uint32_t which,
+                                    uint32_t *values,
+                                    uint32_t room,
+                                    uint32_t *out_count,
+                                    struct fulcrum_error_t *error);
+
+/**
+ * METHOD fulcrum_board_t: tells how many presets the board's nvpmodel.conf has. Reads the file anew.
+ *
+ * | allocates yes | blocks while files are read | threads one at a time, no callback | real-time no |
+ * @param board  an open board
+ * @param[out] out_count  the number
+ * @param[out] error  detail, written only on failure: where the file is broken; may be NULL
+ * @return FULCRUM_OK, FULCRUM_ERR_NO_CONF (213), FULCRUM_ERR_CONF (214), FULCRUM_ERR_ARGUMENT (101),
+ *         FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_preset_count(const struct fulcrum_board_t *board,
+                                      uint32_t *out_count,
+                                      struct fulcrum_error_t *error);
+
+/**
+ * METHOD fulcrum_board_t: tells a preset by its place in the board's nvpmodel.conf. Reads the file anew, and the masks
+ * that decide whether the preset needs a reboot. Needs no root rights.
+ *
+ * | allocates yes | blocks while files are read | threads one at a time, no callback | real-time no |
+ * @param board  an open board
+ * @param index  which preset, counted from 0 in the order of the file; not its id
+ * @param[out] out  the preset; its size field is set by the caller
+ * @param[out] error  detail, written only on failure: where the file is broken; may be NULL
+ * @return FULCRUM_OK, FULCRUM_EMPTY (1) past the last one, FULCRUM_ERR_NO_CONF (213), FULCRUM_ERR_CONF (214),
+ *         FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_SIZE (104), FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405),
+ *         FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_preset_get(const struct fulcrum_board_t *board,
+                                    uint32_t index,
+                                    struct fulcrum_preset_t *out,
+                                    struct fulcrum_error_t *error);
+
+/**
+ * METHOD fulcrum_board_t: tells how many power modes the board offers: every combination of its knobs' tables.
+ *
+ * | allocates yes | blocks no | threads one at a time, no callback | real-time no |
+ * @param board  an open board
+ * @param[out] out_count  the number; at least 1
+ * @return FULCRUM_OK, FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405),
+ *         FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_mode_count(const struct fulcrum_board_t *board,
+                                    uint64_t *out_count);
+
+/**
+ * METHOD fulcrum_board_t: tells a mode by its index. Modes rise: cores first, then CPU, GPU and memory clock, the last
+ * changing fastest; so the last mode is the highest. An index means the same mode as long as the tables stay.
+ *
+ * | allocates yes | blocks no | threads one at a time, no callback | real-time no |
+ * @param board  an open board
+ * @param index  which mode, counted from 0
+ * @param[out] out  the mode; its size field is set by the caller
+ * @return FULCRUM_OK, FULCRUM_EMPTY (1) past the last one, FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_SIZE (104),
+ *         FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_mode_at(const struct fulcrum_board_t *board,
+                                 uint64_t index,
+                                 struct fulcrum_power_mode_t *out);
+
+/**
+ * METHOD fulcrum_board_t: tells the index of a mode. Every value must be one of its knob's table; for a knob that the
+ * board lacks it is what fulcrum_mode_at tells.
+ *
+ * | allocates yes | blocks no | threads one at a time, no callback | real-time no |
+ * @param board  an open board
+ * @param mode  the mode
+ * @param[out] out_index  its index
+ * @param[out] error  detail, written only on failure; may be NULL
+ * @return FULCRUM_OK, FULCRUM_ERR_NOT_OFFERED (203), FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_TOO_NEW (103),
+ *         FULCRUM_ERR_SIZE (104), FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405), FULCRUM_ERR_HANDLE (105),
+ *         FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_mode_index(const struct fulcrum_board_t *board,
+                                    const struct fulcrum_power_mode_t *mode,
+                                    uint64_t *out_index,
+                                    struct fulcrum_error_t *error);
+
+/**
+ * METHOD fulcrum_board_t: tells the mode that the board is in now: cores online, and of several CPU clusters the
+ * highest ceiling. Needs no root rights.
+ *
+ * | allocates yes | blocks while files are read | threads one at a time, no callback | real-time no |
+ * @param board  an open board
+ * @param[out] out  the mode; its size field is set by the caller
+ * @param[out] error  detail, written only on failure; may be NULL
+ * @return FULCRUM_OK, FULCRUM_ERR_UNREADABLE (202), FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_SIZE (104),
+ *         FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_mode_present(const struct fulcrum_board_t *board,
+                                      struct fulcrum_power_mode_t *out,
+                                      struct fulcrum_error_t *error);
+
+/**
+ * METHOD fulcrum_board_t: begins a change of the power mode: locks the journal and reads what the board is in. Writes
+ * none of the board's settings. It ends with fulcrum_mode_keep or fulcrum_mode_restore; a program that ends without
+ * either has left a journal, and fulcrum_mode_recover of the next one puts the board back.
+ *
+ * | allocates yes | blocks while files are read | threads one at a time, no callback | real-time no |
+ * @param board  an open board on which no change has begun
+ * @param journal_dir  the folder of the journal, zero-terminated, made if it is missing; NULL: var/lib/fulcrum below
+ *                     the board's root. It must outlive a power cut.
+ * @param[out] error  detail, written only on failure; may be NULL
+ * @return FULCRUM_OK, FULCRUM_ERR_CUT_OFF (212) if an earlier change was cut off, FULCRUM_ERR_UNREADABLE (202),
+ *         FULCRUM_ERR_JOURNAL (208), FULCRUM_ERR_JOURNAL_BUSY (209), FULCRUM_ERR_JOURNAL_DAMAGED (210),
+ *         FULCRUM_ERR_JOURNAL_FOREIGN (211), FULCRUM_ERR_PHASE (401), FULCRUM_ERR_PATH (107),
+ *         FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_mode_begin(struct fulcrum_board_t *board,
+                                    const char *journal_dir,
+                                    struct fulcrum_error_t *error);
+
+/**
+ * METHOD fulcrum_board_t: moves the knobs that the mode names to their values, in the order that is safe for the
+ * board, and reads each write back. Only what differs is written, and before the first write the old values are on the
+ * disk. A clock between two of the table comes to the lower one. A knob that another party holds lower, as the thermal
+ * governor does, is success: the wish is in place, and out_limited counts it.
+ *
+ * After FULCRUM_ERR_ARGUMENT, TOO_NEW, SIZE and NOT_OFFERED nothing was written and the change can go on. After
+ * FULCRUM_ERR_REFUSED, NOT_TAKEN, EXCEEDED and JOURNAL the old mode is back and the change has ended. After
+ * FULCRUM_ERR_UNRESTORED it is not back: fulcrum_mode_restore tries again.
+ *
+ * | allocates yes | blocks while files are written, 10 ms and more where one does not take | threads one at a time, no
+ * callback | real-time no |
+ * @param board  a board on which a change has begun, and no mode is applied
+ * @param mode  the mode; 0 in a field leaves that knob alone
+ * @param[out] out_limited  how many settings another party limits; may be NULL
+ * @param[out] error  detail, written only on failure: which setting, and why; may be NULL
+ * @return FULCRUM_OK, FULCRUM_ERR_NOT_OFFERED (203), FULCRUM_ERR_REFUSED (204), FULCRUM_ERR_NOT_TAKEN (205),
+ *         FULCRUM_ERR_EXCEEDED (206), FULCRUM_ERR_UNRESTORED (207), FULCRUM_ERR_JOURNAL (208),
+ *         FULCRUM_ERR_PHASE (401), FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_TOO_NEW (103), FULCRUM_ERR_SIZE (104),
+ *         FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_mode_apply(struct fulcrum_board_t *board,
+                                    const struct fulcrum_power_mode_t *mode,
+                                    uint32_t *out_limited,
+                                    struct fulcrum_error_t *error);
+
+/**
+ * METHOD fulcrum_board_t: as fulcrum_mode_apply, for a preset of the board's nvpmodel.conf. One that needs a reboot is
+ * refused before the first write; after that refusal, and after FULCRUM_ERR_NO_CONF, CONF and NO_PRESET, the change
+ * can go on. Engine clocks, current limits, fans and masks of the preset are never written.
+ *
+ * | allocates yes | blocks while files are written, 10 ms and more where one does not take | threads one at a time, no
+ * callback | real-time no |
+ * @param board  a board on which a change has begun, and no mode is applied
+ * @param id  the preset's id in the file
+ * @param[out] out_limited  how many settings another party limits; may be NULL
+ * @param[out] error  detail, written only on failure: which setting or mask, and why; may be NULL
+ * @return FULCRUM_OK, FULCRUM_ERR_NO_CONF (213), FULCRUM_ERR_CONF (214), FULCRUM_ERR_NO_PRESET (215),
+ *         FULCRUM_ERR_REBOOT (216), FULCRUM_ERR_REFUSED (204), FULCRUM_ERR_NOT_TAKEN (205),
+ *         FULCRUM_ERR_EXCEEDED (206), FULCRUM_ERR_UNRESTORED (207), FULCRUM_ERR_JOURNAL (208),
+ *         FULCRUM_ERR_PHASE (401), FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405),
+ *         FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_mode_apply_preset(struct fulcrum_board_t *board,
+                                           uint32_t id,
+                                           uint32_t *out_limited,
+                                           struct fulcrum_error_t *error);
+
+/**
+ * METHOD fulcrum_board_t: lets the applied mode stay, after the handle is closed and the program has ended. The
+ * journal keeps what the board was found in until fulcrum_mode_recover with FULCRUM_RECOVER_HELD, or `fulcrum mode
+ * restore`, puts it back; later changes keep that oldest state. If the journal cannot be written the old mode is put
+ * back.
+ *
+ * | allocates yes | blocks until the journal is on the disk | threads one at a time, no callback | real-time no |
+ * @param board  a board on which a mode is applied
+ * @param[out] error  detail, written only on failure; may be NULL
+ * @return FULCRUM_OK, FULCRUM_ERR_JOURNAL (208), FULCRUM_ERR_UNRESTORED (207), FULCRUM_ERR_PHASE (401),
+ *         FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_mode_keep(struct fulcrum_board_t *board,
+                                   struct fulcrum_error_t *error);
+
+/**
+ * METHOD fulcrum_board_t: ends the change and puts back every setting that it wrote, to the letter. A change that has
+ * begun and applied nothing ends without a write. After FULCRUM_ERR_UNRESTORED it can be called again.
+ *
+ * | allocates yes | blocks while files are written, 10 ms and more where one does not take | threads one at a time, no
+ * callback | real-time no |
+ * @param board  a board on which a change has begun
+ * @param[out] error  detail, written only on failure: how many settings failed, and why the first; may be NULL
+ * @return FULCRUM_OK, FULCRUM_ERR_UNRESTORED (207), FULCRUM_ERR_PHASE (401), FULCRUM_ERR_BUSY (403),
+ *         FULCRUM_ERR_CALLBACK (405), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_mode_restore(struct fulcrum_board_t *board,
+                                      struct fulcrum_error_t *error);
+
+/**
+ * METHOD fulcrum_board_t: tells how a knob stands to what was asked of it through this handle, by the mode that is
+ * applied or else was kept. Of several settings of the knob the worst counts. It reports and fights nobody.
+ *
+ * | allocates yes | blocks while files are read | threads one at a time, no callback | real-time no |
+ * @param board  an open board
+ * @param which  one of FULCRUM_KNOB_*
+ * @param[out] out_standing  one of FULCRUM_DRIFT_*
+ * @return FULCRUM_OK, FULCRUM_EMPTY (1) if nothing was asked of the knob, FULCRUM_ERR_ARGUMENT (101),
+ *         FULCRUM_ERR_TOO_NEW (103), FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405), FULCRUM_ERR_HANDLE (105),
+ *         FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_mode_drift(const struct fulcrum_board_t *board,
+                                    uint32_t which,
+                                    uint32_t *out_standing);
+
+/**
+ * METHOD fulcrum_board_t: puts back what a change left that was cut off, as by kill -9 or a power cut; with
+ * FULCRUM_RECOVER_HELD also a mode that was kept on purpose. Call it at the start of a program that changes modes. It
+ * is no error if nothing was left.
+ *
+ * | allocates yes | blocks while files are written, 10 ms and more where one does not take | threads one at a time, no
+ * callback | real-time no |
+ * @param board  an open board on which no change has begun
+ * @param journal_dir  the folder of the journal, as for fulcrum_mode_begin
+ * @param flags  FULCRUM_RECOVER_HELD or 0
+ * @param[out] out  what was left and what became of it; its size field is set by the caller
+ * @param[out] error  detail, written only on failure: what to do by hand; may be NULL
+ * @return FULCRUM_OK, FULCRUM_ERR_UNRESTORED (207), FULCRUM_ERR_JOURNAL (208), FULCRUM_ERR_JOURNAL_BUSY (209),
+ *         FULCRUM_ERR_JOURNAL_DAMAGED (210), FULCRUM_ERR_JOURNAL_FOREIGN (211), FULCRUM_ERR_PHASE (401),
+ *         FULCRUM_ERR_PATH (107), FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_TOO_NEW (103), FULCRUM_ERR_SIZE (104),
+ *         FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_mode_recover(struct fulcrum_board_t *board,
+                                      const char *journal_dir,
+                                      uint32_t flags,
+                                      struct fulcrum_recovery_t *out,
+                                      struct fulcrum_error_t *error);
+
+/**
+ * METHOD fulcrum_board_t: starts the thread that reads the board's sensors, and its first window. A sensor may take as
+ * long as a frame takes to come, or for ever; nobody but this thread waits for it. Needs no root rights.
+ *
+ * | allocates yes | blocks while files are read | threads one at a time, no callback | real-time no |
+ * @param board  an open board whose sampler does not run
+ * @param interval_ns  time between two looks at the sensors, 1 ms at least; 0: 100 ms. A Jetson's sensors show a new
+ *                     conversion every 430 ms; a faster reader sees repeats, which count once
+ * @param[out] error  detail, written only on failure; may be NULL
+ * @return FULCRUM_OK, FULCRUM_ERR_PHASE (401), FULCRUM_ERR_THREAD (402), FULCRUM_ERR_BUSY (403),
+ *         FULCRUM_ERR_CALLBACK (405), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_sampler_start(struct fulcrum_board_t *board,
+                                       uint64_t interval_ns,
+                                       struct fulcrum_error_t *error);
+
+/**
+ * METHOD fulcrum_board_t: takes the oldest sample. There is one for each new conversion, and one a second at least
+ * while the sensors answer; 64 wait, later ones are dropped, and the window counts them all the same. Waits for no
+ * sensor and for no change of the mode.
+ *
+ * | allocates no | blocks no | threads one at a time, callbacks too | real-time yes |
+ * @param board  a board whose sampler runs
+ * @param[out] out  the sample; its size field is set by the caller
+ * @return FULCRUM_OK, FULCRUM_EMPTY (1), FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_SIZE (104), FULCRUM_ERR_PHASE (401),
+ *         FULCRUM_ERR_BUSY (403), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_sampler_poll(struct fulcrum_board_t *board,
+                                      struct fulcrum_sample_t *out);
+
+/**
+ * METHOD fulcrum_board_t: begins a new window: mean, highest, energy and counters start from nothing. Samples that
+ * wait are of the window before, until begin_ns is the moment that this call tells.
+ *
+ * | allocates no | blocks no | threads one at a time, callbacks too | real-time yes |
+ * @param board  a board whose sampler runs
+ * @param[out] out_begin_ns  first moment of the new window, ns
+ * @return FULCRUM_OK, FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_PHASE (401), FULCRUM_ERR_BUSY (403),
+ *         FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_sampler_reset(struct fulcrum_board_t *board,
+                                       uint64_t *out_begin_ns);
+
+/**
+ * METHOD fulcrum_board_t: tells how long the sampler has waited for the sensors already. More than a second means that
+ * one of them does not answer; then no samples come.
+ *
+ * | allocates no | blocks no | threads one at a time, callbacks too | real-time yes |
+ * @param board  a board whose sampler runs
+ * @param[out] out_ns  the time, ns; 0 between two readings
+ * @return FULCRUM_OK, FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_PHASE (401), FULCRUM_ERR_BUSY (403),
+ *         FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_sampler_blocked(const struct fulcrum_board_t *board,
+                                         uint64_t *out_ns);
+
+/**
+ * METHOD fulcrum_board_t: stops the sampler; samples that wait are gone. Stopping twice is fine. A thread that a
+ * sensor holds for longer than a second is left to itself, and ends when the sensor lets go of it.
+ *
+ * | allocates no | blocks until a reading ends, 1 s at most | threads one at a time, no callback | real-time no |
+ * @param board  an open board
+ * @return FULCRUM_OK, FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405), FULCRUM_ERR_HANDLE (105),
+ *         FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_sampler_stop(struct fulcrum_board_t *board);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// fulcrum for C++17: who owns the runtime, and nothing else. Everything is documented in fulcrum.h; each member here is
-// the function of the same name. No exceptions, no allocation, no library code beside libfulcrum.
+// fulcrum for C++17: who owns the runtime and the board, and nothing else. Everything is documented in fulcrum.h; each
+// member here is the function of the same name. No exceptions, no allocation, no library code beside libfulcrum.
 
 #ifndef FULCRUM_HPP
 #define FULCRUM_HPP
@@ -84,6 +84,87 @@ class Runtime {
     void operator()(fulcrum_runtime_t *rt) const noexcept { fulcrum_close(rt); }
   };
   std::unique_ptr<fulcrum_runtime_t, Close> rt_;
+};
+
+/// Owns a board and closes it exactly once, which puts back a mode that was not kept. Can be moved, not copied. An
+/// empty one answers FULCRUM_ERR_HANDLE. Close it by name to learn whether that worked: a destructor cannot say.
+class Board {
+ public:
+  /// Reads a board; whatever this object owned before is closed once that succeeded.
+  Status open(const char *root = nullptr, fulcrum_error_t *error = nullptr) noexcept {
+    fulcrum_board_t *opened = nullptr;
+    const Status status = fulcrum_board_open(root, &opened, error);
+    if (status.ok()) board_.reset(opened);
+    return status;
+  }
+  /// Empty afterwards, unless the status is FULCRUM_ERR_BUSY or FULCRUM_ERR_CALLBACK.
+  Status close(fulcrum_error_t *error = nullptr) noexcept {
+    const Status status = fulcrum_board_close(get(), error);
+    if (status.code() != FULCRUM_ERR_BUSY && status.code() != FULCRUM_ERR_CALLBACK) board_.release();
+    return status;
+  }
+
+  Status info(fulcrum_board_info_t &out) const noexcept { return fulcrum_board_info(get(), &out); }
+  Status knob_get(uint32_t which, fulcrum_knob_t &out, fulcrum_error_t *error = nullptr) const noexcept {
+    return fulcrum_knob_get(get(), which, &out, error);
+  }
+  Status knob_table(uint32_t which, uint32_t *values, uint32_t room, uint32_t &out_count,
+                    fulcrum_error_t *error = nullptr) const noexcept {
+    return fulcrum_knob_table(get(), which, values, room, &out_count, error);
+  }
+  Status preset_count(uint32_t &out_count, fulcrum_error_t *error = nullptr) const noexcept {
+    return fulcrum_preset_count(get(), &out_count, error);
+  }
+  Status preset_get(uint32_t index, fulcrum_preset_t &out, fulcrum_error_t *error = nullptr) const noexcept {
+    return fulcrum_preset_get(get(), index, &out, error);
+  }
+  Status mode_count(uint64_t &out_count) const noexcept { return fulcrum_mode_count(get(), &out_count); }
+  Status mode_at(uint64_t index, fulcrum_power_mode_t &out) const noexcept {
+    return fulcrum_mode_at(get(), index, &out);
+  }
+  Status mode_index(const fulcrum_power_mode_t &mode, uint64_t &out_index,
+                    fulcrum_error_t *error = nullptr) const noexcept {
+    return fulcrum_mode_index(get(), &mode, &out_index, error);
+  }
+  Status mode_present(fulcrum_power_mode_t &out, fulcrum_error_t *error = nullptr) const noexcept {
+    return fulcrum_mode_present(get(), &out, error);
+  }
+  Status mode_begin(const char *journal_dir = nullptr, fulcrum_error_t *error = nullptr) noexcept {
+    return fulcrum_mode_begin(get(), journal_dir, error);
+  }
+  Status mode_apply(const fulcrum_power_mode_t &mode, uint32_t *out_limited = nullptr,
+                    fulcrum_error_t *error = nullptr) noexcept {
+    return fulcrum_mode_apply(get(), &mode, out_limited, error);
+  }
+  Status mode_apply_preset(uint32_t id, uint32_t *out_limited = nullptr, fulcrum_error_t *error = nullptr) noexcept {
+    return fulcrum_mode_apply_preset(get(), id, out_limited, error);
+  }
+  Status mode_keep(fulcrum_error_t *error = nullptr) noexcept { return fulcrum_mode_keep(get(), error); }
+  Status mode_restore(fulcrum_error_t *error = nullptr) noexcept { return fulcrum_mode_restore(get(), error); }
+  Status mode_drift(uint32_t which, uint32_t &out_standing) const noexcept {
+    return fulcrum_mode_drift(get(), which, &out_standing);
+  }
+  Status mode_recover(const char *journal_dir, uint32_t flags, fulcrum_recovery_t &out,
+                      fulcrum_error_t *error = nullptr) noexcept {
+    return fulcrum_mode_recover(get(), journal_dir, flags, &out, error);
+  }
+  Status sampler_start(uint64_t interval_ns = 0, fulcrum_error_t *error = nullptr) noexcept {
+    return fulcrum_sampler_start(get(), interval_ns, error);
+  }
+  Status sampler_poll(fulcrum_sample_t &out) noexcept { return fulcrum_sampler_poll(get(), &out); }
+  Status sampler_reset(uint64_t &out_begin_ns) noexcept { return fulcrum_sampler_reset(get(), &out_begin_ns); }
+  Status sampler_blocked(uint64_t &out_ns) const noexcept { return fulcrum_sampler_blocked(get(), &out_ns); }
+  Status sampler_stop() noexcept { return fulcrum_sampler_stop(get()); }
+
+  /// The handle for functions of fulcrum.h; still owned here.
+  fulcrum_board_t *get() const noexcept { return board_.get(); }
+  explicit operator bool() const noexcept { return board_ != nullptr; }
+
+ private:
+  struct Close {
+    void operator()(fulcrum_board_t *board) const noexcept { fulcrum_board_close(board, nullptr); }
+  };
+  std::unique_ptr<fulcrum_board_t, Close> board_;
 };
 
 }  // namespace fulcrum

@@ -8,15 +8,22 @@ mod counting;
 use core::ffi::c_void;
 use core::ptr::{null, null_mut};
 use counting::calls;
+use fulcrum::ffi::board::{fulcrum_board_close, fulcrum_board_open};
 use fulcrum::ffi::error::fulcrum_error_t;
 use fulcrum::ffi::event::{fulcrum_event_poll, fulcrum_event_t, fulcrum_events_lost, fulcrum_warning_get};
 use fulcrum::ffi::request::{
     fulcrum_bound, fulcrum_completion_t, fulcrum_now_ns, fulcrum_poll, fulcrum_request_t, fulcrum_submit,
 };
 use fulcrum::ffi::runtime::{fulcrum_close, fulcrum_open, fulcrum_runtime_t, fulcrum_start};
+use fulcrum::ffi::sampler::{
+    fulcrum_sample_t, fulcrum_sampler_blocked, fulcrum_sampler_poll, fulcrum_sampler_reset,
+    fulcrum_sampler_start,
+};
 use fulcrum::ffi::statistics::{fulcrum_stream_statistics, fulcrum_stream_statistics_t};
 use fulcrum::ffi::status::{FULCRUM_EMPTY, FULCRUM_OK, fulcrum_status_text};
 use fulcrum::ffi::stream::{FULCRUM_SPORADIC, fulcrum_stream_add, fulcrum_stream_t};
+use fulcrum::twin::tree::{Options, Tree};
+use std::ffi::CString;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 /// The dispatcher thread's count, as its callback saw it first and last.
@@ -53,6 +60,10 @@ fn after_the_start_no_call_and_no_callback_allocates() {
         run: Some(note),
         completed: None,
         user: core::ptr::from_ref(&seen).cast_mut().cast(),
+        priority: 0,
+        overdue: 0,
+        burst: 0,
+        reserved2: 0,
     };
     let mut rt: *mut fulcrum_runtime_t = null_mut();
     let mut number = 0;
@@ -96,4 +107,32 @@ fn after_the_start_no_call_and_no_callback_allocates() {
         seen.last.load(SeqCst),
         "the dispatcher's thread"
     );
+}
+
+#[test]
+fn a_poll_of_the_sampler_allocates_nothing() {
+    let folder = std::env::temp_dir().join(format!("fulcrum-allocation-{}", std::process::id()));
+    let tree = Tree::open("orin-nano", Options::default());
+    assert!(tree.is_ok_and(|tree| tree.write_plain(&folder).is_ok()));
+    let root = CString::new(folder.to_str().unwrap_or_default()).unwrap_or_default();
+    let mut board = null_mut();
+    // SAFETY: every pointer is what the call asks for.
+    unsafe {
+        assert_eq!(
+            fulcrum_board_open(root.as_ptr(), &mut board, null_mut()),
+            FULCRUM_OK
+        );
+        assert_eq!(fulcrum_sampler_start(board, 1_000_000, null_mut()), FULCRUM_OK);
+        let mut sample = core::mem::zeroed::<fulcrum_sample_t>();
+        sample.size = size_of::<fulcrum_sample_t>() as u32;
+        let (mut moment, before) = (0, calls());
+        while fulcrum_sampler_poll(board, &mut sample) == FULCRUM_EMPTY {
+            assert_eq!(fulcrum_sampler_blocked(board, &mut moment), FULCRUM_OK);
+        }
+        assert_eq!(fulcrum_sampler_reset(board, &mut moment), FULCRUM_OK);
+        assert_eq!(calls(), before);
+        assert!(sample.at_ns > 0);
+        assert_eq!(fulcrum_board_close(board, null_mut()), FULCRUM_OK);
+    }
+    assert!(std::fs::remove_dir_all(&folder).is_ok());
 }

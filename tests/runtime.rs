@@ -5,7 +5,7 @@
 use fulcrum::clock::{Clock, Monotonic};
 use fulcrum::limits;
 use fulcrum::runtime::{Builder, Completion, Completions, Options, Runtime, RuntimeError, Submitter};
-use fulcrum::schedule::{Arrival, JobSpec, Refusal, Request, StreamSpec, name};
+use fulcrum::schedule::{Arrival, JobSpec, Overdue, Refusal, Request, StreamSpec, name};
 use fulcrum::trace::Event;
 use fulcrum::units::Nanos;
 use fulcrum::workload::callback::{JobCallback, StreamCallback};
@@ -21,6 +21,8 @@ fn stream(deadline: Nanos) -> StreamSpec {
         deadline,
         minibatch: 1,
         cost: Nanos::from_millis(1),
+        priority: 0,
+        overdue: Overdue::Run,
     }
 }
 

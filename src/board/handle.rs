@@ -20,6 +20,8 @@ pub struct Handle {
     file: Option<File>,
     /// Whether it is opened for writing too, where that is allowed.
     writes: bool,
+    /// Whether it is an ordinary file, whose length is that of what it holds; looked at once.
+    ordinary: Option<bool>,
 }
 
 impl Handle {
@@ -29,6 +31,7 @@ impl Handle {
             path: root.join(path),
             file: None,
             writes: false,
+            ordinary: None,
         }
     }
 
@@ -57,13 +60,18 @@ impl Handle {
 
     /// Writes `text` with one system call, as a sysfs store takes it.
     pub fn write(&mut self, text: &str) -> Result<(), FileError> {
-        let written = self.again(|file| {
-            // An ordinary file would keep what is longer; one of sysfs has no length to set.
-            if file.metadata()?.len() > text.len() as u64 {
-                let _ = file.set_len(0);
-            }
-            file.write_at(text.as_bytes(), 0)
-        });
+        let written = self
+            .again(|file| file.write_at(text.as_bytes(), 0))
+            .and_then(|count| {
+                // One of sysfs says a page, whatever it holds; an ordinary file keeps what was longer.
+                match &self.file {
+                    Some(file) if *self.ordinary.get_or_insert_with(|| is_ordinary(file, count)) => {
+                        file.set_len(count as u64).map_err(errno)?;
+                    }
+                    _ => {}
+                }
+                Ok(count)
+            });
         match written {
             Ok(count) if count == text.len() => Ok(()),
             Ok(_) => Err(self.error(FileFault::Short)),
@@ -102,6 +110,13 @@ impl Handle {
             fault,
         }
     }
+}
+
+/// Whether the file's length is that of what it holds, as an ordinary file's is; one of sysfs says a page.
+fn is_ordinary(file: &File, written: usize) -> bool {
+    let mut buffer = [0; LONGEST];
+    let holds = file.read_at(&mut buffer, 0).unwrap_or(written);
+    file.metadata().is_ok_and(|it| it.len() == holds as u64)
 }
 
 fn errno(error: io::Error) -> FileFault {

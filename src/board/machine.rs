@@ -41,7 +41,8 @@ impl Machine {
         let facts = Facts::check(RawFacts {
             name: identity.to_string(),
             soc: identity.soc.clone().unwrap_or_default(),
-            simulated: false,
+            // A mounted twin has a door of its own beside the board's files.
+            simulated: root.exists(".twin/control"),
             cores: cores.count,
             hotplug: !cores.hotplug.is_empty(),
             clusters: cores.clusters.clone(),

@@ -35,6 +35,8 @@ pub mod rails;
 #[cfg(feature = "std")]
 pub mod release;
 #[cfg(feature = "std")]
+mod running;
+#[cfg(feature = "std")]
 pub mod sensors;
 #[cfg(feature = "std")]
 pub mod setting;

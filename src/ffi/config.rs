@@ -2,8 +2,8 @@
 
 #![allow(unsafe_code)]
 
+use super::fault::Fault;
 use super::sized::Growing;
-use super::status::Fault;
 use crate::runtime::{Options, Realtime};
 use crate::schedule::Policy;
 use crate::units::Nanos;
@@ -16,6 +16,14 @@ pub const FULCRUM_POLICY_FCFS: u32 = 1;
 pub const FULCRUM_POLICY_FULCRUM: u32 = 2;
 /// Earliest deadline first; a training piece runs only where it delays no promised answer.
 pub const FULCRUM_POLICY_SLACK: u32 = 3;
+/// The ready stream of the highest priority at each piece border, training when none is ready.
+pub const FULCRUM_POLICY_PRIORITY: u32 = 4;
+/// The ready stream of the earliest deadline at each piece border, training when none is ready.
+pub const FULCRUM_POLICY_EDF: u32 = 5;
+/// First come, first served, with four pieces of each job in the queue.
+pub const FULCRUM_POLICY_IN_FLIGHT: u32 = 6;
+/// Training and inference take turns; a turn of training is 4 ms and the piece it is in.
+pub const FULCRUM_POLICY_TIME_SLICE: u32 = 7;
 
 /// Config flag: start although admission says no. Bounds are printed and checked all the same.
 pub const FULCRUM_START_UNFIT: u32 = 1;
@@ -90,6 +98,10 @@ impl fulcrum_config_t {
                 FULCRUM_POLICY_FCFS => Policy::Fcfs,
                 FULCRUM_POLICY_FULCRUM => Policy::Fulcrum,
                 FULCRUM_POLICY_SLACK => Policy::Slack,
+                FULCRUM_POLICY_PRIORITY => Policy::Priority,
+                FULCRUM_POLICY_EDF => Policy::Edf,
+                FULCRUM_POLICY_IN_FLIGHT => Policy::IN_FLIGHT,
+                FULCRUM_POLICY_TIME_SLICE => Policy::TIME_SLICE,
                 _ => {
                     return Err(Fault::TooNew(
                         "config.policy is no policy this release of fulcrum knows",

@@ -2,9 +2,11 @@
 
 #![allow(unsafe_code)]
 
-use super::status::{Fault, fulcrum_status_t};
+use super::fault::Fault;
+use super::status::fulcrum_status_t;
+use super::text;
 use core::ffi::c_char;
-use core::fmt::{self, Write};
+use core::fmt;
 
 /// Bytes of an error's text, its terminating zero included.
 pub const FULCRUM_ERROR_BYTES: usize = 248;
@@ -34,20 +36,11 @@ const _: () = assert!(
 impl fulcrum_error_t {
     /// An error with this text, cut at a character's border where it is too long.
     pub(super) fn new(code: fulcrum_status_t, os_errno: i32, text: impl fmt::Display) -> fulcrum_error_t {
-        let mut error = fulcrum_error_t {
+        fulcrum_error_t {
             code,
             os_errno,
-            text: [0; FULCRUM_ERROR_BYTES],
-        };
-        // Only a text that is too long fails, and what fitted stays.
-        let _ = write!(
-            Text {
-                into: &mut error.text,
-                used: 0
-            },
-            "{text}"
-        );
-        error
+            text: text::filled(text),
+        }
     }
 
     /// Writes `fault` to `out`, unless that is NULL.
@@ -59,31 +52,6 @@ impl fulcrum_error_t {
             // SAFETY: neither NULL nor misaligned, checked above; the caller promises the rest.
             unsafe { out.write(fulcrum_error_t::new(fault.code(), fault.os_errno(), fault)) };
         }
-    }
-}
-
-/// Writes UTF-8 into C's array and leaves its last byte zero.
-struct Text<'a> {
-    into: &'a mut [c_char; FULCRUM_ERROR_BYTES],
-    used: usize,
-}
-
-impl Write for Text<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for character in text.chars() {
-            let mut bytes = [0; 4];
-            let bytes = character.encode_utf8(&mut bytes).as_bytes();
-            let end = self.used + bytes.len();
-            if end >= FULCRUM_ERROR_BYTES {
-                return Err(fmt::Error);
-            }
-            let room = self.into.get_mut(self.used..end).unwrap_or_default();
-            for (place, byte) in room.iter_mut().zip(bytes) {
-                *place = *byte as c_char;
-            }
-            self.used = end;
-        }
-        Ok(())
     }
 }
 

@@ -3,7 +3,8 @@
 #![allow(unsafe_code)]
 
 use super::error::fulcrum_error_t;
-use super::handle::{Handle, call};
+use super::handle::Handle;
+use super::opaque::call;
 use super::runtime::fulcrum_runtime_t;
 use super::sized;
 use super::status::{self, FULCRUM_EMPTY, FULCRUM_OK, fulcrum_status_t};

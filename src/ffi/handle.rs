@@ -1,25 +1,17 @@
 //! The [`Handle`] is what a runtime's pointer points to: its phase, its parts and who may touch them when.
 
-#![allow(unsafe_code)]
-
-use super::error::fulcrum_error_t;
+use super::fault::Fault;
 use super::gate::{Gate, Inside};
+use super::opaque::Named;
 use super::runtime::fulcrum_runtime_t;
-use super::status::{Fault, fulcrum_status_t};
 use super::stream::Port;
 use crate::limits;
 use crate::runtime::{Builder, Events, Options, Runtime, Warning};
 use crate::schedule::{JobStatistics, StreamStatistics};
 use crate::units::Nanos;
 use core::cell::Cell;
-use core::sync::atomic::{
-    AtomicBool, AtomicU8, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
-};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use core::sync::atomic::{AtomicU8, Ordering::Acquire, Ordering::Release};
 use std::sync::{Arc, OnceLock};
-
-/// "fulcrum" and a 1; marks memory that `fulcrum_open` made.
-const MAGIC: u64 = u64::from_be_bytes(*b"fulcrum1");
 
 /// Where a runtime stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,11 +75,8 @@ impl View {
     }
 }
 
-/// What a `fulcrum_runtime_t` pointer points to. C knows its first eight bytes, and those only by this file.
-#[repr(C)]
+/// What a `fulcrum_runtime_t` pointer points to.
 pub(super) struct Handle {
-    magic: AtomicU64,
-    poisoned: AtomicBool,
     phase: AtomicU8,
     owned: Gate<Owned>,
     ports: [Port; limits::STREAMS],
@@ -95,11 +84,15 @@ pub(super) struct Handle {
     view: OnceLock<View>,
 }
 
+impl Named for fulcrum_runtime_t {
+    type Object = Handle;
+    /// "fulcrum" and a 1.
+    const MAGIC: u64 = u64::from_be_bytes(*b"fulcrum1");
+}
+
 impl Handle {
     pub(super) fn new(options: Options) -> Handle {
         Handle {
-            magic: AtomicU64::new(MAGIC),
-            poisoned: AtomicBool::new(false),
             phase: AtomicU8::new(Phase::Open as u8),
             owned: Gate::new(Owned::Building(Building {
                 builder: Box::new(Builder::new(options)),
@@ -133,11 +126,6 @@ impl Handle {
         self.may_enter(next)?;
         self.phase.store(next as u8, Release);
         Ok(())
-    }
-
-    /// Marks the handle as closed, as far as reading freed memory tells anything.
-    pub(super) fn retire(&self) {
-        self.magic.store(0, Relaxed);
     }
 
     /// Sole use of what the owner's calls work on.
@@ -231,61 +219,4 @@ pub(super) fn mark_dispatcher() {
 /// Whether this thread is a dispatcher.
 pub(super) fn on_dispatcher() -> bool {
     CALLED_BACK.get()
-}
-
-/// Runs `body` on a checked handle. A panic stops here and poisons the handle; a fault is told in `error`, if that is
-/// not NULL, and as its code.
-///
-/// # Safety
-/// `rt` is NULL, or readable for eight bytes and, if those are the magic, a handle nobody closes meanwhile. `error` is
-/// NULL, or valid for writing.
-pub(super) unsafe fn call(
-    rt: *const fulcrum_runtime_t,
-    error: *mut fulcrum_error_t,
-    body: impl FnOnce(&Handle) -> Result<fulcrum_status_t, Fault>,
-) -> fulcrum_status_t {
-    // SAFETY: as the caller promises.
-    let outcome = unsafe { checked(rt) }.and_then(|rt| {
-        if rt.poisoned.load(Relaxed) {
-            return Err(Fault::Bug);
-        }
-        catch_unwind(AssertUnwindSafe(|| body(rt))).unwrap_or_else(|_| {
-            rt.poisoned.store(true, Relaxed);
-            Err(Fault::Bug)
-        })
-    });
-    // SAFETY: as the caller promises.
-    outcome.unwrap_or_else(|fault| unsafe { told(error, &fault) })
-}
-
-/// The checked handle.
-///
-/// # Safety
-/// As for [`call`].
-pub(super) unsafe fn checked<'a>(rt: *const fulcrum_runtime_t) -> Result<&'a Handle, Fault> {
-    let rt = rt.cast::<Handle>();
-    if rt.is_null() || !rt.is_aligned() {
-        return Err(Fault::Handle);
-    }
-    // SAFETY: `magic` stands first (asserted below), and the caller promises its eight bytes.
-    if unsafe { rt.cast::<u64>().read() } != MAGIC {
-        return Err(Fault::Handle);
-    }
-    // SAFETY: with this magic it is a box that `fulcrum_open` made and `fulcrum_close` has not freed.
-    Ok(unsafe { &*rt })
-}
-
-const _: () = assert!(
-    core::mem::offset_of!(Handle, magic) == 0,
-    "the magic is read before anything else"
-);
-
-/// Tells `fault` in `error` and returns its code.
-///
-/// # Safety
-/// `error` is NULL, or valid for writing.
-pub(super) unsafe fn told(error: *mut fulcrum_error_t, fault: &Fault) -> fulcrum_status_t {
-    // SAFETY: as the caller promises.
-    unsafe { fulcrum_error_t::fill(error, fault) };
-    fault.code()
 }

@@ -3,10 +3,12 @@
 #![allow(unsafe_code)]
 
 use super::error::fulcrum_error_t;
-use super::handle::{Handle, call, mark_dispatcher};
+use super::fault::Fault;
+use super::handle::{Handle, mark_dispatcher};
+use super::opaque::call;
 use super::runtime::fulcrum_runtime_t;
 use super::sized::{self, Growing};
-use super::status::{FULCRUM_OK, Fault, fulcrum_status_t};
+use super::status::{FULCRUM_OK, fulcrum_status_t};
 use crate::limits;
 use crate::runtime::RuntimeError;
 use crate::schedule::{JobSpec, ScheduleError};

@@ -39,6 +39,24 @@ pub mod statistics;
 
 pub mod event;
 
+pub mod board;
+
+pub mod knob;
+
+pub mod preset;
+
+pub mod mode;
+
+pub mod change;
+
+pub mod recovery;
+
+pub mod sampler;
+
+mod changing;
+mod fault;
 mod gate;
 mod handle;
+mod opaque;
 pub mod sized;
+mod text;

@@ -2,10 +2,12 @@
 
 #![allow(unsafe_code)]
 
-use super::handle::{Handle, call};
+use super::fault::Fault;
+use super::handle::Handle;
+use super::opaque::call;
 use super::runtime::fulcrum_runtime_t;
 use super::sized;
-use super::status::{self, FULCRUM_EMPTY, FULCRUM_OK, Fault, fulcrum_status_t};
+use super::status::{self, FULCRUM_EMPTY, FULCRUM_OK, fulcrum_status_t};
 use crate::clock::{Clock, Monotonic};
 use crate::runtime::Completion;
 use crate::schedule::Request;

@@ -4,11 +4,11 @@
 
 use super::config::fulcrum_config_t;
 use super::error::fulcrum_error_t;
-use super::handle::{self, Handle, call, on_dispatcher, told};
+use super::handle::{Handle, on_dispatcher};
+use super::opaque::{self, call};
 use super::sized;
-use super::status::{FULCRUM_OK, Fault, fulcrum_status_t};
+use super::status::{FULCRUM_OK, fulcrum_status_t};
 use crate::runtime::Options;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// A runtime: streams, jobs and the dispatcher thread that runs them. Made by fulcrum_open, freed by fulcrum_close.
 pub struct fulcrum_runtime_t(());
@@ -27,23 +27,17 @@ pub unsafe extern "C" fn fulcrum_open(
     out: *mut *mut fulcrum_runtime_t,
     error: *mut fulcrum_error_t,
 ) -> fulcrum_status_t {
-    let made = catch_unwind(AssertUnwindSafe(|| {
-        sized::writable(out, "out is NULL")?;
+    let make = || {
         let options = if config.is_null() {
             Options::default()
         } else {
             // SAFETY: not NULL; the caller promises as many bytes as the struct says.
             unsafe { sized::read(config, "config is misaligned") }?.options()?
         };
-        let rt = Box::new(Handle::new(options));
-        // SAFETY: checked above; the caller promises that it is writable.
-        unsafe { sized::put(out, Box::into_raw(rt).cast(), "out is NULL") }
-    }));
-    match made.unwrap_or(Err(Fault::Bug)) {
-        Ok(()) => FULCRUM_OK,
-        // SAFETY: the caller promises that `error` is NULL or writable.
-        Err(fault) => unsafe { told(error, &fault) },
-    }
+        Ok(Handle::new(options))
+    };
+    // SAFETY: the caller promises that both are NULL or writable.
+    unsafe { opaque::open(out, error, make) }
 }
 
 /// METHOD fulcrum_runtime_t: checks that everything fits, then starts the dispatcher thread. If it returns FULCRUM_OK,
@@ -86,21 +80,16 @@ pub unsafe extern "C" fn fulcrum_stop(rt: *mut fulcrum_runtime_t) -> fulcrum_sta
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fulcrum_close(rt: *mut fulcrum_runtime_t) {
     // SAFETY: the caller promises NULL or an open handle.
-    let Ok(open) = (unsafe { handle::checked(rt) }) else {
-        return;
-    };
-    if on_dispatcher() {
+    if unsafe { opaque::checked(rt) }.is_err() || on_dispatcher() {
         return;
     }
-    open.retire();
-    // SAFETY: the magic says that `fulcrum_open` made this box; the caller promises that nobody else uses it.
-    let owned = unsafe { Box::from_raw(rt.cast::<Handle>()) };
-    // A panic while it is freed has nowhere to go.
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(owned)));
+    // SAFETY: checked above; the caller promises that nobody else uses it.
+    unsafe { opaque::free(rt) };
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::fault::Fault;
     use super::super::handle::mark_dispatcher;
     use super::super::status::FULCRUM_ERR_BUG;
     use super::*;

@@ -5,11 +5,14 @@
 
 #![allow(unsafe_code)]
 
-use super::status::Fault;
+use super::fault::Fault;
 use crate::limits;
 use crate::schedule::Name;
 use core::ffi::c_char;
 use core::mem::{MaybeUninit, size_of};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 /// Bytes of a name, its terminating zero included.
 pub const FULCRUM_NAME_BYTES: usize = 32;
@@ -87,6 +90,15 @@ pub(super) unsafe fn write<T: Growing>(out: *mut T, value: &T, null: &'static st
     Ok(())
 }
 
+/// Refuses a struct that [`write`] would refuse; for calls that must know before they act.
+///
+/// # Safety
+/// As for [`write`].
+pub(super) unsafe fn roomy<T: Growing>(out: *mut T, null: &'static str) -> Result<(), Fault> {
+    // SAFETY: as the caller promises.
+    unsafe { claimed(out, null) }.map(|_| ())
+}
+
 /// Writes a plain value.
 ///
 /// # Safety
@@ -115,23 +127,47 @@ pub(super) unsafe fn name(text: *const c_char) -> Result<Name, Fault> {
     if text.is_null() {
         return Err(Fault::Name("the name is NULL"));
     }
-    let mut bytes = heapless::Vec::<u8, FULCRUM_NAME_BYTES>::new();
-    for at in 0..FULCRUM_NAME_BYTES {
-        // SAFETY: every byte before was not zero and `at` is below the limit, so the caller promises this one.
-        let byte = unsafe { text.add(at).cast::<u8>().read() };
-        if byte == 0 {
-            let text = core::str::from_utf8(&bytes).map_err(|_| Fault::Name("the name is not UTF-8"))?;
-            if text.is_empty() {
-                return Err(Fault::Name("the name is empty"));
-            }
-            return Ok(crate::schedule::name(text));
-        }
-        // There is room for every byte this loop reads.
-        let _ = bytes.push(byte);
-    }
-    Err(Fault::Name(
+    // SAFETY: as the caller promises.
+    let bytes = unsafe { terminated(text, FULCRUM_NAME_BYTES) }.ok_or(Fault::Name(
         "the name does not end within 32 bytes, its zero included",
-    ))
+    ))?;
+    let text = core::str::from_utf8(bytes).map_err(|_| Fault::Name("the name is not UTF-8"))?;
+    if text.is_empty() {
+        return Err(Fault::Name("the name is empty"));
+    }
+    Ok(crate::schedule::name(text))
+}
+
+/// Bytes of a path, its terminating zero included: PATH_MAX of Linux.
+pub const FULCRUM_PATH_BYTES: usize = 4096;
+
+/// Copies a path; `None` for NULL. Reads up to its terminating zero and never beyond [`FULCRUM_PATH_BYTES`].
+///
+/// # Safety
+/// `text` is NULL, or readable up to a zero byte or for [`FULCRUM_PATH_BYTES`] bytes, whichever comes first.
+pub(super) unsafe fn path(text: *const c_char) -> Result<Option<PathBuf>, Fault> {
+    if text.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: as the caller promises.
+    match unsafe { terminated(text, FULCRUM_PATH_BYTES) } {
+        Some([]) => Err(Fault::Path("the path is empty; pass NULL for the default")),
+        Some(bytes) => Ok(Some(PathBuf::from(OsStr::from_bytes(bytes)))),
+        None => Err(Fault::Path(
+            "the path does not end within 4096 bytes, its zero included",
+        )),
+    }
+}
+
+/// The bytes before the first zero; `None` where there is none among the first `limit`.
+///
+/// # Safety
+/// `text` is readable up to a zero byte or for `limit` bytes, whichever comes first, and stays so.
+unsafe fn terminated<'a>(text: *const c_char, limit: usize) -> Option<&'a [u8]> {
+    // SAFETY: every byte before was not zero and `at` is below the limit, so the caller promises this one.
+    let end = (0..limit).find(|at| unsafe { text.add(*at).read() } == 0)?;
+    // SAFETY: the bytes before `end` were just read.
+    Some(unsafe { core::slice::from_raw_parts(text.cast::<u8>(), end) })
 }
 
 #[cfg(test)]
@@ -259,5 +295,17 @@ mod tests {
         for wrong in [&b"\0"[..], b"\xff\0", &[b'x'; 32]] {
             assert!(matches!(read(wrong), Err(Fault::Name(_))), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn a_path_ends_within_4096_bytes_and_is_not_empty_and_null_is_none() {
+        // SAFETY: each is zero-terminated or 4096 bytes long.
+        let read = |bytes: &[u8]| unsafe { path(bytes.as_ptr().cast()) };
+        assert_eq!(read(b"/tmp/\xff\0").unwrap().unwrap().as_os_str().len(), 6);
+        for wrong in [&b"\0"[..], &[b'x'; FULCRUM_PATH_BYTES]] {
+            assert!(matches!(read(wrong), Err(Fault::Path(_))));
+        }
+        // SAFETY: NULL is allowed.
+        assert_eq!(unsafe { path(core::ptr::null()) }.unwrap(), None);
     }
 }

@@ -2,10 +2,12 @@
 
 #![allow(unsafe_code)]
 
-use super::handle::{Handle, call};
+use super::fault::Fault;
+use super::handle::Handle;
+use super::opaque::call;
 use super::runtime::fulcrum_runtime_t;
 use super::sized::{self, Growing};
-use super::status::{FULCRUM_OK, Fault, fulcrum_status_t};
+use super::status::{FULCRUM_OK, fulcrum_status_t};
 use core::ptr::null_mut;
 use core::sync::atomic::Ordering::Relaxed;
 

@@ -1,14 +1,12 @@
-//! A [status](fulcrum_status_t) is the integer a call returns; a [`Fault`] is what it stands for on the Rust side.
+//! A [status](fulcrum_status_t) is the integer a call returns; its text is here.
 //!
 //! Each noun has a block of a hundred codes, and a code is never used again for something else.
 
 #![allow(unsafe_code, reason = "an exported name is unsafe")]
 
-use crate::runtime::{RuntimeError, Warning};
-use crate::schedule::{Refusal, ScheduleError};
+use crate::runtime::Warning;
 use crate::workload::WorkloadError;
 use core::ffi::{CStr, c_char};
-use core::fmt;
 
 /// What a call returns. A plain integer: C may hold values this library never made.
 pub type fulcrum_status_t = i32;
@@ -18,7 +16,7 @@ pub const FULCRUM_OK: fulcrum_status_t = 0;
 /// There was nothing to take. Not an error; nothing was written.
 pub const FULCRUM_EMPTY: fulcrum_status_t = 1;
 
-// 1xx: any call. Last added: 106.
+// 1xx: any call. Last added: 107.
 
 /// An argument is NULL, misaligned or outside its range.
 pub const FULCRUM_ERR_ARGUMENT: fulcrum_status_t = 101;
@@ -28,12 +26,47 @@ pub const FULCRUM_ERR_BUG: fulcrum_status_t = 102;
 pub const FULCRUM_ERR_TOO_NEW: fulcrum_status_t = 103;
 /// A struct's size field is below its first release or above 4096.
 pub const FULCRUM_ERR_SIZE: fulcrum_status_t = 104;
-/// The handle is NULL, or not one that fulcrum_open made and fulcrum_close has not seen.
+/// The handle is NULL, or not an open one of the type that the call takes.
 pub const FULCRUM_ERR_HANDLE: fulcrum_status_t = 105;
 /// A name is NULL, empty, not UTF-8, or does not end within FULCRUM_NAME_BYTES.
 pub const FULCRUM_ERR_NAME: fulcrum_status_t = 106;
+/// A path is empty, or does not end within FULCRUM_PATH_BYTES.
+pub const FULCRUM_ERR_PATH: fulcrum_status_t = 107;
 
-// 2xx: power modes; none yet.
+// 2xx: board and power modes. Last added: 216.
+
+/// The folder shows no board: no CPU core, or a table of clocks that does not rise.
+pub const FULCRUM_ERR_NO_BOARD: fulcrum_status_t = 201;
+/// A setting of the board could not be read; nothing was written. The errno is in the detail.
+pub const FULCRUM_ERR_UNREADABLE: fulcrum_status_t = 202;
+/// The board has no such knob, or does not offer this value of it; nothing was written.
+pub const FULCRUM_ERR_NOT_OFFERED: fulcrum_status_t = 203;
+/// The board refused a write or to be read back, and the old mode is back. The errno is in the detail.
+pub const FULCRUM_ERR_REFUSED: fulcrum_status_t = 204;
+/// The board accepted a write and does not show it, and the old mode is back.
+pub const FULCRUM_ERR_NOT_TAKEN: fulcrum_status_t = 205;
+/// The board accepted a ceiling and shows a higher one, and the old mode is back.
+pub const FULCRUM_ERR_EXCEEDED: fulcrum_status_t = 206;
+/// The board is not in the mode it was found in: putting it back failed. The journal stays for the next attempt.
+pub const FULCRUM_ERR_UNRESTORED: fulcrum_status_t = 207;
+/// The journal could not be read or written; the errno is in the detail. The board is in its old mode.
+pub const FULCRUM_ERR_JOURNAL: fulcrum_status_t = 208;
+/// Another program, or another handle of this one, is changing this board's mode.
+pub const FULCRUM_ERR_JOURNAL_BUSY: fulcrum_status_t = 209;
+/// The journal is damaged, so what the board was found in is not known. The detail says what to do.
+pub const FULCRUM_ERR_JOURNAL_DAMAGED: fulcrum_status_t = 210;
+/// The journal is of another board.
+pub const FULCRUM_ERR_JOURNAL_FOREIGN: fulcrum_status_t = 211;
+/// An earlier change was cut off and left the board between two modes; call fulcrum_mode_recover.
+pub const FULCRUM_ERR_CUT_OFF: fulcrum_status_t = 212;
+/// The board has no nvpmodel.conf, or it cannot be read; the errno is in the detail.
+pub const FULCRUM_ERR_NO_CONF: fulcrum_status_t = 213;
+/// The board's nvpmodel.conf is broken; the detail says where.
+pub const FULCRUM_ERR_CONF: fulcrum_status_t = 214;
+/// The board's nvpmodel.conf has no preset of this id.
+pub const FULCRUM_ERR_NO_PRESET: fulcrum_status_t = 215;
+/// The preset needs a reboot; nothing was written.
+pub const FULCRUM_ERR_REBOOT: fulcrum_status_t = 216;
 
 // 3xx: schedule and admission. Last added: 323.
 
@@ -64,9 +97,9 @@ pub const FULCRUM_ERR_LATE: fulcrum_status_t = 322;
 /// Admission: a job's longest piece fits into no gap between releases, so it would never run.
 pub const FULCRUM_ERR_STARVED: fulcrum_status_t = 323;
 
-// 4xx: runtime. Last added: 413.
+// 4xx: runtime and threads. Last added: 413.
 
-/// The call does not belong to the runtime's present phase: open, started or stopped.
+/// The call does not belong to the handle's present phase; the detail says which it needs.
 pub const FULCRUM_ERR_PHASE: fulcrum_status_t = 401;
 /// The operating system made no thread; the errno is in the detail.
 pub const FULCRUM_ERR_THREAD: fulcrum_status_t = 402;
@@ -74,7 +107,7 @@ pub const FULCRUM_ERR_THREAD: fulcrum_status_t = 402;
 pub const FULCRUM_ERR_BUSY: fulcrum_status_t = 403;
 /// The stream's queue is full. The request was not taken.
 pub const FULCRUM_ERR_FULL: fulcrum_status_t = 404;
-/// The call waits for the dispatcher thread and was made on it, from a callback.
+/// The call waits, for the dispatcher thread or for a board, and was made on the dispatcher thread, from a callback.
 pub const FULCRUM_ERR_CALLBACK: fulcrum_status_t = 405;
 /// The stream hands its results to a completion callback, so there is nothing to poll.
 pub const FULCRUM_ERR_NOT_POLLED: fulcrum_status_t = 406;
@@ -97,6 +130,8 @@ pub const FULCRUM_ERR_FAILED: fulcrum_status_t = 503;
 pub const FULCRUM_ERR_NOT_A_NUMBER: fulcrum_status_t = 504;
 /// The workload's own code panicked.
 pub const FULCRUM_ERR_PANICKED: fulcrum_status_t = 505;
+/// The request was past its deadline before it could start, and its stream does not run such requests.
+pub const FULCRUM_ERR_OVERDUE: fulcrum_status_t = 506;
 
 /// FUNCTION: returns one English sentence for a status. The text is static: never free it, never write to it.
 ///
@@ -117,25 +152,43 @@ pub(super) const fn text(status: fulcrum_status_t) -> &'static CStr {
         FULCRUM_ERR_BUG => c"bug in fulcrum: it panicked; the handle can only be closed",
         FULCRUM_ERR_TOO_NEW => c"a struct or flag asks for something this release of fulcrum does not know",
         FULCRUM_ERR_SIZE => c"a struct's size field is below its first release or above 4096",
-        FULCRUM_ERR_HANDLE => c"the handle is NULL or is no open runtime",
+        FULCRUM_ERR_HANDLE => c"the handle is NULL or not an open one of the type that the call takes",
         FULCRUM_ERR_NAME => c"a name is NULL, empty, not UTF-8, or does not end within 32 bytes",
+        FULCRUM_ERR_PATH => c"a path is empty or does not end within 4096 bytes",
+        FULCRUM_ERR_NO_BOARD => c"the folder shows no board",
+        FULCRUM_ERR_UNREADABLE => c"a setting of the board could not be read; nothing was written",
+        FULCRUM_ERR_NOT_OFFERED => c"the board does not offer this knob or this value; nothing was written",
+        FULCRUM_ERR_REFUSED => c"the board refused a write; the old mode is back",
+        FULCRUM_ERR_NOT_TAKEN => c"the board accepted a write and does not show it; the old mode is back",
+        FULCRUM_ERR_EXCEEDED => c"the board shows more than the ceiling it accepted; the old mode is back",
+        FULCRUM_ERR_UNRESTORED => c"the board is not in the mode it was found in: putting it back failed",
+        FULCRUM_ERR_JOURNAL => c"the journal could not be read or written; the board is in its old mode",
+        FULCRUM_ERR_JOURNAL_BUSY => c"somebody else is changing this board's mode",
+        FULCRUM_ERR_JOURNAL_DAMAGED => c"the journal is damaged",
+        FULCRUM_ERR_JOURNAL_FOREIGN => c"the journal is of another board",
+        FULCRUM_ERR_CUT_OFF => c"an earlier change was cut off; call fulcrum_mode_recover first",
+        FULCRUM_ERR_NO_CONF => c"the board has no nvpmodel.conf that can be read",
+        FULCRUM_ERR_CONF => c"the board's nvpmodel.conf is broken",
+        FULCRUM_ERR_NO_PRESET => c"the board's nvpmodel.conf has no preset of this id",
+        FULCRUM_ERR_REBOOT => c"the preset needs a reboot; nothing was written",
         FULCRUM_ERR_STREAMS_FULL => c"all places for streams are taken",
         FULCRUM_ERR_JOBS_FULL => c"all places for jobs are taken",
         FULCRUM_ERR_ZERO => c"period, deadline and cost of a stream must be above zero",
         FULCRUM_ERR_MINIBATCH => c"the minibatch is larger than the largest there is",
         FULCRUM_ERR_PIECES => c"a step has no piece, too many pieces, or a piece of no length",
         FULCRUM_ERR_PIECES_DIFFER => c"a job announces another number of pieces than its workload has",
+        FULCRUM_ERR_BURST => c"the burst of a stream is 0 or more than its queue holds",
         FULCRUM_ERR_NO_STREAM => c"no stream has this number",
         FULCRUM_ERR_NO_JOB => c"no job has this number",
         FULCRUM_ERR_NO_BOUND => c"no latency can be promised to this stream",
         FULCRUM_ERR_OVERLOAD => c"the inference streams alone need more than the accelerator has",
         FULCRUM_ERR_LATE => c"a stream's bound is above its deadline",
         FULCRUM_ERR_STARVED => c"a job's longest piece fits into no gap between releases",
-        FULCRUM_ERR_PHASE => c"the call does not belong to the runtime's present phase",
+        FULCRUM_ERR_PHASE => c"the call does not belong to the handle's present phase",
         FULCRUM_ERR_THREAD => c"the operating system made no thread",
         FULCRUM_ERR_BUSY => c"another thread is inside the same call; call again",
         FULCRUM_ERR_FULL => c"the stream's queue is full; the request was not taken",
-        FULCRUM_ERR_CALLBACK => c"the call waits for the dispatcher thread and was made on it",
+        FULCRUM_ERR_CALLBACK => c"the call waits and was made on the dispatcher thread",
         FULCRUM_ERR_NOT_POLLED => c"the stream hands its results to a completion callback",
         FULCRUM_WARN_PRIORITY => c"the operating system refused a real-time priority",
         FULCRUM_WARN_CPU => c"the operating system refused to pin the dispatcher",
@@ -144,117 +197,9 @@ pub(super) const fn text(status: fulcrum_status_t) -> &'static CStr {
         FULCRUM_ERR_NO_DATA => c"a request came without its data",
         FULCRUM_ERR_FAILED => c"the workload's own code failed",
         FULCRUM_ERR_NOT_A_NUMBER => c"the loss is not a number",
+        FULCRUM_ERR_OVERDUE => c"the request was past its deadline before it could start, and was not run",
         FULCRUM_ERR_PANICKED => c"the workload's own code panicked",
         _ => c"unknown status",
-    }
-}
-
-/// Why a call did not do what it promises.
-#[derive(Debug)]
-pub(super) enum Fault {
-    /// What is wrong with which argument.
-    Argument(&'static str),
-    /// A panic was stopped at the edge.
-    Bug,
-    /// What is not known.
-    TooNew(&'static str),
-    /// Which struct, and the size it claims.
-    Size(&'static str, u32),
-    /// No open runtime.
-    Handle,
-    /// What is wrong with the name.
-    Name(&'static str),
-    /// No such stream.
-    NoStream(u32),
-    /// No such job.
-    NoJob(u32),
-    /// The stream has no bound.
-    NoBound,
-    /// What the call needs.
-    Phase(&'static str),
-    /// Another thread is in the same call.
-    Busy,
-    /// The queue is full.
-    Full,
-    /// Made on the dispatcher thread.
-    Callback,
-    /// Results go to the callback.
-    NotPolled,
-    /// The runtime's own refusal.
-    Runtime(RuntimeError),
-}
-
-impl Fault {
-    /// The number of this fault. The one place where Rust's errors become numbers; a new one does not compile until
-    /// it has its own.
-    pub(super) fn code(&self) -> fulcrum_status_t {
-        match self {
-            Fault::Argument(_) => FULCRUM_ERR_ARGUMENT,
-            Fault::Bug => FULCRUM_ERR_BUG,
-            Fault::TooNew(_) => FULCRUM_ERR_TOO_NEW,
-            Fault::Size(..) => FULCRUM_ERR_SIZE,
-            Fault::Handle => FULCRUM_ERR_HANDLE,
-            Fault::Name(_) => FULCRUM_ERR_NAME,
-            Fault::NoStream(_) => FULCRUM_ERR_NO_STREAM,
-            Fault::NoJob(_) => FULCRUM_ERR_NO_JOB,
-            Fault::NoBound => FULCRUM_ERR_NO_BOUND,
-            Fault::Phase(_) => FULCRUM_ERR_PHASE,
-            Fault::Busy => FULCRUM_ERR_BUSY,
-            Fault::Full => FULCRUM_ERR_FULL,
-            Fault::Callback => FULCRUM_ERR_CALLBACK,
-            Fault::NotPolled => FULCRUM_ERR_NOT_POLLED,
-            Fault::Runtime(error) => match error {
-                RuntimeError::Schedule(error) => match error {
-                    ScheduleError::StreamsFull => FULCRUM_ERR_STREAMS_FULL,
-                    ScheduleError::JobsFull => FULCRUM_ERR_JOBS_FULL,
-                    ScheduleError::Zero => FULCRUM_ERR_ZERO,
-                    ScheduleError::Minibatch(_) => FULCRUM_ERR_MINIBATCH,
-                    ScheduleError::Burst(_) => FULCRUM_ERR_BURST,
-                    ScheduleError::Pieces(_) => FULCRUM_ERR_PIECES,
-                },
-                RuntimeError::Pieces { .. } => FULCRUM_ERR_PIECES_DIFFER,
-                RuntimeError::Refused(refusal) => match refusal {
-                    Refusal::Overload => FULCRUM_ERR_OVERLOAD,
-                    Refusal::Late { .. } => FULCRUM_ERR_LATE,
-                    Refusal::Starved { .. } => FULCRUM_ERR_STARVED,
-                },
-                RuntimeError::Thread(_) => FULCRUM_ERR_THREAD,
-            },
-        }
-    }
-
-    /// The operating system's own number, or 0.
-    pub(super) fn os_errno(&self) -> i32 {
-        match self {
-            Fault::Runtime(RuntimeError::Thread(error)) => error.raw_os_error().unwrap_or(0),
-            _ => 0,
-        }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Fault::Argument(what) | Fault::TooNew(what) | Fault::Name(what) | Fault::Phase(what) => {
-                f.write_str(what)
-            }
-            Fault::Size(what, size) => {
-                write!(
-                    f,
-                    "{what}.size is {size}; set it to sizeof({what}) before filling the struct"
-                )
-            }
-            Fault::NoStream(number) => write!(f, "there is no stream {number}"),
-            Fault::NoJob(number) => write!(f, "there is no job {number}"),
-            Fault::Runtime(error) => error.fmt(f),
-            _ => f.write_str(text(self.code()).to_str().unwrap_or_default()),
-        }
-    }
-}
-
-impl From<RuntimeError> for Fault {
-    fn from(error: RuntimeError) -> Fault {
-        Fault::Runtime(error)
     }
 }
 
@@ -265,6 +210,7 @@ pub(super) fn of_workload(error: WorkloadError) -> (fulcrum_status_t, i32) {
         WorkloadError::NoData => (FULCRUM_ERR_NO_DATA, 0),
         WorkloadError::Failed(code) => (FULCRUM_ERR_FAILED, code),
         WorkloadError::NotANumber => (FULCRUM_ERR_NOT_A_NUMBER, 0),
+        WorkloadError::Overdue => (FULCRUM_ERR_OVERDUE, 0),
         WorkloadError::Panicked => (FULCRUM_ERR_PANICKED, 0),
     }
 }
@@ -318,7 +264,7 @@ mod tests {
 
     #[test]
     fn an_unknown_number_has_a_text_too() {
-        for number in [-1, 2, 99, 200, i32::MAX, i32::MIN] {
+        for number in [-1, 2, 99, 299, i32::MAX, i32::MIN] {
             assert_eq!(text(number), c"unknown status");
         }
     }

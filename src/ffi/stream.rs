@@ -3,12 +3,14 @@
 #![allow(unsafe_code)]
 
 use super::error::fulcrum_error_t;
+use super::fault::Fault;
 use super::gate::Gate;
-use super::handle::{Handle, call, mark_dispatcher};
+use super::handle::{Handle, mark_dispatcher};
+use super::opaque::call;
 use super::request::{fulcrum_completion_t, fulcrum_request_t};
 use super::runtime::fulcrum_runtime_t;
 use super::sized::{self, Growing};
-use super::status::{FULCRUM_OK, Fault, fulcrum_status_t};
+use super::status::{FULCRUM_OK, fulcrum_status_t};
 use crate::clock::{Clock, Monotonic};
 use crate::limits;
 use crate::runtime::{Completion, Completions, Submitter};
@@ -66,16 +68,33 @@ pub struct fulcrum_stream_t {
     pub completed: fulcrum_completed_t,
     /// Handed to both callbacks. Used on the dispatcher thread until the runtime is stopped or closed. May be NULL.
     pub user: *mut c_void,
+    /// Of a higher number goes first, under FULCRUM_POLICY_PRIORITY; 0 to 255. The other policies do not look at it.
+    pub priority: u32,
+    /// What becomes of requests that are past their deadline before they could start: FULCRUM_OVERDUE_RUN (0),
+    /// FULCRUM_OVERDUE_SKIP or FULCRUM_OVERDUE_NEWEST.
+    pub overdue: u32,
+    /// With FULCRUM_SPORADIC: requests that may come at once, if over a longer time they keep to period_ns; 1 to 64.
+    /// Default 1.
+    pub burst: u32,
+    /// Must be 0.
+    pub reserved2: u32,
 }
+
+/// Overdue requests are run all the same, and counted as missed.
+pub const FULCRUM_OVERDUE_RUN: u32 = 0;
+/// Overdue requests come back with the code FULCRUM_ERR_OVERDUE, and are counted as missed.
+pub const FULCRUM_OVERDUE_SKIP: u32 = 1;
+/// As FULCRUM_OVERDUE_SKIP, and of those that wait only the newest minibatch is run.
+pub const FULCRUM_OVERDUE_NEWEST: u32 = 2;
+
+/// Bytes of the struct in the first release: up to and with `user`.
+const FIRST: u32 = core::mem::offset_of!(fulcrum_stream_t, priority) as u32;
 
 const _: () = assert!(limits::MINIBATCH == 64, "the header says so");
 
 #[cfg(target_pointer_width = "64")]
 const _: () = {
-    assert!(
-        core::mem::size_of::<fulcrum_stream_t>() == 80,
-        "the first release is frozen"
-    );
+    assert!(FIRST == 80, "the first release is frozen");
     assert!(
         core::mem::offset_of!(fulcrum_stream_t, minibatch) == 48,
         "the first release is frozen"
@@ -90,7 +109,7 @@ const _: () = {
 // 64-bit target (asserted above) and none on a 32-bit one. Zero is valid: NULL pointers and no callbacks.
 unsafe impl Growing for fulcrum_stream_t {
     const NAME: &'static str = "fulcrum_stream_t";
-    const FIRST: u32 = size_of::<fulcrum_stream_t>() as u32;
+    const FIRST: u32 = FIRST;
 }
 
 impl fulcrum_stream_t {
@@ -100,14 +119,24 @@ impl fulcrum_stream_t {
                 "stream.flags has a flag this release of fulcrum does not know",
             ));
         }
-        if self.reserved != 0 {
-            return Err(Fault::TooNew("stream.reserved must be 0"));
+        if self.reserved != 0 || self.reserved2 != 0 {
+            return Err(Fault::TooNew("stream.reserved and stream.reserved2 must be 0"));
         }
         let period = Nanos(self.period_ns);
-        let arrival = match (self.flags & FULCRUM_SPORADIC != 0, Nanos(self.jitter_ns)) {
-            (false, jitter) => Arrival::Periodic { period, jitter },
-            (true, Nanos::ZERO) => Arrival::Sporadic { period },
-            (true, _) => {
+        let arrival = match (
+            self.flags & FULCRUM_SPORADIC != 0,
+            Nanos(self.jitter_ns),
+            self.burst,
+        ) {
+            (false, jitter, 0 | 1) => Arrival::Periodic { period, jitter },
+            (false, ..) => {
+                return Err(Fault::Argument(
+                    "a periodic stream has no burst: set burst to 0 or 1",
+                ));
+            }
+            (true, Nanos::ZERO, 0 | 1) => Arrival::Sporadic { period },
+            (true, Nanos::ZERO, burst) => Arrival::Bursty { period, burst },
+            (true, ..) => {
                 return Err(Fault::Argument(
                     "a sporadic stream has no jitter: set jitter_ns to 0",
                 ));
@@ -120,8 +149,14 @@ impl fulcrum_stream_t {
             deadline: Nanos(self.deadline_ns),
             minibatch: self.minibatch.max(1),
             cost: Nanos(self.cost_ns),
-            priority: 0,
-            overdue: Overdue::Run,
+            priority: u8::try_from(self.priority)
+                .map_err(|_| Fault::Argument("stream.priority is above 255"))?,
+            overdue: match self.overdue {
+                FULCRUM_OVERDUE_RUN => Overdue::Run,
+                FULCRUM_OVERDUE_SKIP => Overdue::Skip,
+                FULCRUM_OVERDUE_NEWEST => Overdue::Newest,
+                _ => return Err(Fault::TooNew("stream.overdue is not known to this release")),
+            },
         })
     }
 }

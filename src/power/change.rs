@@ -118,6 +118,22 @@ fn mode_of<B: Board + ?Sized>(board: &B, values: &[(Setting, u32)]) -> PowerMode
     mode
 }
 
+/// What these knobs ask of single settings. A clock between two of the table comes to the lower one.
+///
+/// # Errors
+/// [`ChangeError::NotOffered`]: the board lacks the knob, has fewer cores, or no clock as low as that.
+pub fn goals_offered<B: Board + ?Sized>(board: &B, knobs: &[(Knob, u32)]) -> Result<Vec<Goal>, ChangeError> {
+    let offers = |knob, value| {
+        let values = board.facts().values(knob);
+        let lowest = values.first().is_some_and(|first| *first <= value);
+        lowest && (knob != Knob::Cores || values.last().is_some_and(|last| value <= *last))
+    };
+    match knobs.iter().find(|(knob, value)| !offers(*knob, *value)) {
+        Some((knob, value)) => Err(ChangeError::NotOffered(*knob, *value)),
+        None => Ok(goals(board, knobs)),
+    }
+}
+
 /// A change that has begun: the old values are known and nothing is written.
 pub struct Change<'b, B: Board + ?Sized> {
     board: &'b mut B,
@@ -173,20 +189,9 @@ impl<'b, B: Board + ?Sized> Change<'b, B> {
         self.apply_knobs(&knobs)
     }
 
-    /// What these knobs ask of single settings. A clock between two of the table comes to the lower one.
-    ///
-    /// # Errors
-    /// [`ChangeError::NotOffered`]: the board lacks the knob, has fewer cores, or no clock as low as that.
+    /// What these knobs ask of single settings; see [`goals_offered`].
     pub fn goals(&self, knobs: &[(Knob, u32)]) -> Result<Vec<Goal>, ChangeError> {
-        let offers = |knob, value| {
-            let values = self.board.facts().values(knob);
-            let lowest = values.first().is_some_and(|first| *first <= value);
-            lowest && (knob != Knob::Cores || values.last().is_some_and(|last| value <= *last))
-        };
-        match knobs.iter().find(|(knob, value)| !offers(*knob, *value)) {
-            Some((knob, value)) => Err(ChangeError::NotOffered(*knob, *value)),
-            None => Ok(goals(self.board, knobs)),
-        }
+        goals_offered(self.board, knobs)
     }
 
     /// As [`Change::apply`], for these knobs alone.

@@ -122,6 +122,12 @@ impl Journal {
         root.join(FOLDER)
     }
 
+    /// The id of the present boot of the board below `root`. A machine without one is taken to be in the same boot as ever:
+    /// settings are then put back once too often.
+    pub fn boot_of(root: &Root) -> String {
+        root.text(BOOT_ID).unwrap_or_default()
+    }
+
     /// Reads the journal in `folder` without locking it; `None` if there is none. What a running change writes may be seen.
     pub fn peek(folder: &Path) -> Result<Option<Record>, JournalError> {
         read(&folder.join("journal"))
@@ -161,11 +167,9 @@ impl Journal {
                 let _ = fs::remove_file(entry.path());
             }
         }
-        // A machine without a boot id is taken to be in the same boot as ever: settings are then put back once too often.
-        let boot = root.text(BOOT_ID).unwrap_or_default();
         Ok(Journal {
             path: folder.join("journal"),
-            boot,
+            boot: Journal::boot_of(root),
             _lock: lock,
         })
     }

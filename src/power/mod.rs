@@ -28,7 +28,7 @@ pub mod window;
 pub use mode::PowerMode;
 
 #[cfg(feature = "std")]
-pub use change::{Applied, Change, ChangeError, Unrestored};
+pub use change::{Applied, Change, ChangeError, Unrestored, goals_offered};
 #[cfg(feature = "std")]
 pub use drift::{Drift, Standing};
 #[cfg(feature = "std")]
@@ -40,7 +40,7 @@ pub use meter::{Meter, MeterError, Reading};
 #[cfg(feature = "std")]
 pub use preset::{Preset, PresetError};
 #[cfg(feature = "std")]
-pub use recover::{RecoverError, Recovery, recover, restore};
+pub use recover::{RecoverError, Recovery, put_back_record, recover, restore};
 #[cfg(feature = "std")]
 pub use settle::Fault;
 #[cfg(feature = "std")]

@@ -105,25 +105,34 @@ fn look<B: Board + ?Sized>(
     let Some(record) = journal.read()? else {
         return Ok(Recovery::Nothing);
     };
-    if record.boot != journal.boot() {
-        journal.remove()?;
-        return Ok(Recovery::OtherBoot);
-    }
     if record.board != board.facts().name() {
         return Err(RecoverError::Foreign {
             of: record.board,
             here: board.facts().name().to_owned(),
         });
     }
+    if record.boot != journal.boot() {
+        journal.remove()?;
+        return Ok(Recovery::OtherBoot);
+    }
     let held = record.state == State::Held;
     if held && !held_too {
         return Ok(Recovery::Held(record));
     }
-    let found: Vec<(Setting, u32)> = record.entries.iter().map(|it| (it.setting, it.found)).collect();
-    put_back(board, &found).map_err(|(count, first)| RecoverError::Unrestored(count, first))?;
+    put_back_record(board, &record)?;
     journal.remove()?;
     Ok(Recovery::Restored {
-        settings: found.len(),
+        settings: record.entries.len(),
         held,
     })
+}
+
+/// Puts back what `record` found, whatever journal it is from: [`restore`] does once it knows that the record is of this
+/// boot and this board, and so does a rehearsal of it, which has no right to lock the journal.
+///
+/// # Errors
+/// [`RecoverError::Unrestored`].
+pub fn put_back_record<B: Board + ?Sized>(board: &mut B, record: &Record) -> Result<(), RecoverError> {
+    let found: Vec<(Setting, u32)> = record.entries.iter().map(|it| (it.setting, it.found)).collect();
+    put_back(board, &found).map_err(|(count, first)| RecoverError::Unrestored(count, first))
 }

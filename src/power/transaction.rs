@@ -276,7 +276,10 @@ pub(super) fn put_back<B: Board + ?Sized>(
 ) -> Result<(), (u32, Fault)> {
     let mut failed: Option<(u32, Fault)> = None;
     let mut put = |board: &mut B, setting: Setting, to: u32| -> Result<(), Infallible> {
-        if let Err(fault) = settle(board, setting, to) {
+        // What heat limits is as it was found, as far as it is this program's to say.
+        if let Err(fault) = settle(board, setting, to)
+            && !(matches!(fault, Fault::Limited { .. }) && board.is_limited())
+        {
             failed = Some(failed.map_or((1, fault), |(count, first)| (count + 1, first)));
         }
         Ok(())

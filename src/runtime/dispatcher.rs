@@ -67,6 +67,7 @@ impl Dispatcher {
     /// Takes requests in and runs at most one piece; else says until when there is nothing to do.
     pub(super) fn step(&mut self) -> Option<Nanos> {
         self.take_in();
+        self.skip_overdue();
         match self.schedule.decide(Monotonic.now()) {
             Action::Minibatch { stream, count } => self.run_minibatch(stream, count),
             Action::Piece { job, piece } => self.run_piece(job, piece),
@@ -91,6 +92,39 @@ impl Dispatcher {
                 side.statistics.off_schedule.add(u64::from(!on_schedule));
                 // There is room, so the queue takes it.
                 let _ = self.schedule.arrive(index, submission);
+            }
+        }
+    }
+
+    /// Hands back what is past its deadline already, where its stream wants that.
+    fn skip_overdue(&mut self) {
+        let now = Monotonic.now();
+        while let Some((index, request)) = self.schedule.skip_overdue(now) {
+            let deadline = self.schedule.streams().get(index).map(|it| it.spec().deadline);
+            let (Some(side), Some(deadline)) = (self.streams.get_mut(index), deadline) else {
+                return;
+            };
+            side.statistics.skipped.add(1);
+            side.statistics.misses.add(1);
+            let late = (now - request.release) - deadline;
+            let stream = index as u8;
+            record(
+                &mut self.events,
+                &self.events_lost,
+                Event::Missed {
+                    stream,
+                    late,
+                    at: now,
+                },
+            );
+            let completion = Completion {
+                request,
+                answer: Err(WorkloadError::Overdue),
+                start: now,
+                end: now,
+            };
+            if side.completions.push(completion).is_err() {
+                side.statistics.untaken.add(1);
             }
         }
     }

@@ -37,11 +37,16 @@ const SLICE_MS: u64 = 4;
 const DEPTH: u8 = 4;
 
 impl Policy {
+    /// `in-flight` with the usual depth.
+    pub const IN_FLIGHT: Policy = Policy::InFlight(DEPTH);
+    /// `time-slice` with the usual slice.
+    pub const TIME_SLICE: Policy = Policy::TimeSlice(Nanos::from_millis(SLICE_MS));
+
     /// All policies, with the usual slice and depth.
     pub const ALL: [Policy; 7] = [
         Policy::Fcfs,
-        Policy::InFlight(DEPTH),
-        Policy::TimeSlice(Nanos::from_millis(SLICE_MS)),
+        Policy::IN_FLIGHT,
+        Policy::TIME_SLICE,
         Policy::Fulcrum,
         Policy::Priority,
         Policy::Edf,

@@ -31,6 +31,8 @@ pub struct StreamStatistics {
     pub bound_violations: Counter,
     /// Requests whose workload failed.
     pub failed: Counter,
+    /// Requests that were handed back unrun, past their deadline, by their stream's rule. They count as misses too.
+    pub skipped: Counter,
     /// Requests that did not arrive as announced (too early, handed in too late): the arrivals, not the schedule, broke
     /// the promise the bound rests on. They count as misses and violations all the same.
     pub off_schedule: Counter,

@@ -287,8 +287,8 @@ fn promise_holds(seed: u64) {
     let world = World {
         length: longest.times(40),
         seed,
-        quickest: if seed % 3 == 0 { 1_000 } else { 300 },
-        eager: if seed % 2 == 0 { 1_000 } else { 500 },
+        quickest: if seed.is_multiple_of(3) { 1_000 } else { 300 },
+        eager: if seed.is_multiple_of(2) { 1_000 } else { 500 },
         failing: 0,
     };
     let outcome = simulator::run(&mut schedule, &world);

@@ -25,6 +25,8 @@ pub enum WorkloadError {
     Failed(i32),
     /// The step's loss is not a number; the old state is kept.
     NotANumber,
+    /// The request was past its deadline before it could start, and its stream does not run such requests.
+    Overdue,
     /// The workload's code panicked. The runtime goes on; the workload's own state is unknown.
     Panicked,
 }
@@ -44,6 +46,9 @@ impl fmt::Display for WorkloadError {
             WorkloadError::Failed(code) => write!(f, "the workload's own code failed with {code}"),
             WorkloadError::NotANumber => {
                 f.write_str("the loss is not a number; the last good weights are kept")
+            }
+            WorkloadError::Overdue => {
+                f.write_str("the request was past its deadline before it could start, and was not run")
             }
             WorkloadError::Panicked => {
                 f.write_str("the workload's own code panicked; its message went to stderr")

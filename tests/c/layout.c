@@ -25,6 +25,18 @@ PIN(sizeof(fulcrum_stream_statistics_t) >= 96, "fulcrum_stream_statistics_t, fir
 PIN(offsetof(fulcrum_stream_statistics_t, max_ns) == 88, "fulcrum_stream_statistics_t, first release");
 PIN(sizeof(fulcrum_job_statistics_t) >= 80, "fulcrum_job_statistics_t, first release");
 PIN(offsetof(fulcrum_job_statistics_t, last_loss) == 76, "fulcrum_job_statistics_t, first release");
+PIN(sizeof(fulcrum_board_info_t) >= 496, "fulcrum_board_info_t, first release");
+PIN(offsetof(fulcrum_board_info_t, jetpack) == 480, "fulcrum_board_info_t, first release");
+PIN(sizeof(fulcrum_knob_t) >= 28, "fulcrum_knob_t, first release");
+PIN(offsetof(fulcrum_knob_t, writable) == 24, "fulcrum_knob_t, first release");
+PIN(sizeof(fulcrum_preset_t) >= 160, "fulcrum_preset_t, first release");
+PIN(offsetof(fulcrum_preset_t, name) == 28, "fulcrum_preset_t, first release");
+PIN(sizeof(fulcrum_power_mode_t) >= 20, "fulcrum_power_mode_t, first release");
+PIN(offsetof(fulcrum_power_mode_t, emc_khz) == 16, "fulcrum_power_mode_t, first release");
+PIN(sizeof(fulcrum_recovery_t) >= 16, "fulcrum_recovery_t, first release");
+PIN(offsetof(fulcrum_recovery_t, reserved) == 12, "fulcrum_recovery_t, first release");
+PIN(sizeof(fulcrum_sample_t) >= 128, "fulcrum_sample_t, first release");
+PIN(offsetof(fulcrum_sample_t, cooling) == 124, "fulcrum_sample_t, first release");
 #if UINTPTR_MAX == UINT64_MAX
 PIN(sizeof(fulcrum_stream_t) >= 80, "fulcrum_stream_t, first release");
 PIN(offsetof(fulcrum_stream_t, minibatch) == 48, "fulcrum_stream_t, first release");

@@ -1,5 +1,7 @@
 //! `fulcrum conf`: looks at an nvpmodel.conf without touching a board.
 
+use crate::subject::megahertz;
+use crate::table::{Side, Table};
 use clap::{Args, Subcommand};
 use fulcrum::board::nvpmodel::{Conf, Excerpt, Mode};
 use fulcrum::limits;
@@ -20,7 +22,6 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 enum What {
-    /// Reads the file as a board would be set by it, says what its modes do, and what is wrong with it
     Check(Check),
 }
 
@@ -154,50 +155,26 @@ fn report<'a>(conf: &Conf<'a>) -> Report<'a> {
 
 /// A table for a person: numbers to the right, the default mode starred, warnings below.
 fn table(name: &str, report: &Report<'_>) -> String {
-    let head = [
+    use Side::{Left, Right};
+    let mut table = Table::new([Right, Right, Left, Right, Right, Right, Right, Right]);
+    table.row([
         "", "id", "name", "cores", "CPU MHz", "GPU MHz", "EMC MHz", "reboot",
-    ];
-    let mut rows = vec![head.map(str::to_owned)];
+    ]);
+    let clock = |khz: Option<u32>| khz.map_or("-".to_owned(), megahertz);
     for mode in &report.modes {
-        let star = if mode.id == report.default { "*" } else { "" };
-        let cores = mode
-            .cores_online
-            .map_or("-".to_owned(), |cores| cores.to_string());
-        let reboot = if mode.reboot { "yes" } else { "no" };
-        rows.push([
-            star.to_owned(),
+        let cores = mode.cores_online;
+        table.row([
+            if mode.id == report.default { "*" } else { "" }.to_owned(),
             mode.id.to_string(),
             mode.name.to_owned(),
-            cores,
-            megahertz(mode.cpu_khz),
-            megahertz(mode.gpu_khz),
-            megahertz(mode.emc_khz),
-            reboot.to_owned(),
+            cores.map_or("-".to_owned(), |cores| cores.to_string()),
+            clock(mode.cpu_khz),
+            clock(mode.gpu_khz),
+            clock(mode.emc_khz),
+            if mode.reboot { "yes" } else { "no" }.to_owned(),
         ]);
     }
-    let mut widths = [0; 8];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.len().max(*width);
-        }
-    }
-    let mut text = format!("{name}: {}\n\n", count(report.modes.len(), "mode"));
-    for row in &rows {
-        let cells: Vec<String> = row
-            .iter()
-            .zip(widths)
-            .enumerate()
-            .map(|(column, (cell, width))| {
-                if column == 2 {
-                    format!("{cell:<width$}")
-                } else {
-                    format!("{cell:>width$}")
-                }
-            })
-            .collect();
-        text.push_str(cells.join("  ").trim_end());
-        text.push('\n');
-    }
+    let mut text = format!("{name}: {}\n\n{table}", count(report.modes.len(), "mode"));
     text.push_str("\n* the board starts in this mode; clocks are caps, - is no cap\n");
     if !report.warnings.is_empty() {
         text.push_str(&format!("\n{}:\n", count(report.warnings.len(), "warning")));
@@ -210,15 +187,4 @@ fn table(name: &str, report: &Report<'_>) -> String {
 
 fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}
-
-/// All digits there are: 420.75, 1113.6, 2133.
-fn megahertz(khz: Option<u32>) -> String {
-    match khz {
-        None => "-".to_owned(),
-        Some(khz) => format!("{}.{:03}", khz / 1_000, khz % 1_000)
-            .trim_end_matches('0')
-            .trim_end_matches('.')
-            .to_owned(),
-    }
 }

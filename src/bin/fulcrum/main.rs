@@ -3,10 +3,17 @@
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
+mod board;
 mod conf;
 mod demo;
 mod doctor;
+mod holding;
+mod mode;
+mod presets;
+mod subject;
+mod table;
 mod twin;
+mod watch;
 
 /// Keeps a robot's perception on time while it keeps learning, inside its power budget.
 #[derive(Parser)]
@@ -18,18 +25,24 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
+    Board(board::Arguments),
     Conf(conf::Arguments),
     Demo(demo::Arguments),
     Doctor(doctor::Arguments),
+    Mode(mode::Arguments),
     Twin(twin::Arguments),
+    Watch(watch::Arguments),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().verb {
+        Verb::Board(arguments) => board::run(&arguments),
         Verb::Conf(arguments) => return conf::run(&arguments),
         Verb::Demo(arguments) => demo::run(&arguments),
         Verb::Doctor(arguments) => return doctor::run(&arguments),
+        Verb::Mode(arguments) => return mode::run(&arguments),
         Verb::Twin(arguments) => twin::run(&arguments),
+        Verb::Watch(arguments) => watch::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -30,6 +30,8 @@ pub(super) enum Attribute {
     Rail(usize, RailFile),
     /// The temperature of the zone of this index.
     Temperature(usize),
+    /// How far thermal cooling holds a clock down.
+    Cooling,
     /// The speed of the fan, whose `pwm1` this is.
     FanSpeed,
     /// The duty of the fan, 0 to 255.

@@ -1,6 +1,6 @@
 //! Builds the nodes of a board: every file, folder and link, in an order that is always the same.
 
-mod sensors;
+pub(super) mod sensors;
 
 use super::attribute::{Attribute, CpuList, Kept};
 use super::board::Board;

@@ -2,6 +2,7 @@
 
 use super::attribute::{Attribute, CpuList};
 use super::board::Heat;
+use super::build::sensors::COOLED;
 use super::cpu;
 use super::kernel::Kernel;
 use super::node::{Ino, Kind};
@@ -35,6 +36,7 @@ impl Kernel {
                 self.engines.get(*index).ok_or(Errno::NOENT)?.to_string()
             }
             Attribute::Rail(chip, file) => self.rails.show(*chip, *file)?,
+            Attribute::Cooling => String::from(if self.hot { COOLED } else { "0" }),
             Attribute::Temperature(zone) => self.temperature(*zone)?.to_string(),
             // A fan at duty 65 was seen at 2140 a minute.
             Attribute::FanSpeed => (self.fan * 2_140 / 65).to_string(),

@@ -31,8 +31,19 @@ pub(super) fn zones(to: &mut Builder, board: &Board) -> Result<(), Errno> {
         debug_assert!(!zone.trips || !matches!(zone.heat, Heat::Off));
         to.link_to(&format!("sys/class/thermal/thermal_zone{index}"), &folder)?;
     }
+    // Names as mainline's drivers give them (recalled): the first policy, and the GPU's clock.
+    for (index, kind) in ["cpufreq-cpu0", "devfreq-gpu"].into_iter().enumerate() {
+        let folder = format!("sys/devices/virtual/thermal/cooling_device{index}");
+        to.line(&format!("{folder}/type"), kind)?;
+        to.line(&format!("{folder}/max_state"), COOLED)?;
+        to.knob(&format!("{folder}/cur_state"), 0o444, Attribute::Cooling)?;
+        to.link_to(&format!("sys/class/thermal/cooling_device{index}"), &folder)?;
+    }
     Ok(())
 }
+
+/// The state of a device that is cooled as far as the twin does: to half its clock.
+pub(in crate::twin::tree) const COOLED: &str = "10";
 
 fn hwmon(to: &mut Builder, device: &str, number: u32, name: &str) -> Result<String, Errno> {
     let folder = format!("{device}/hwmon/hwmon{number}");
