@@ -18,9 +18,9 @@ use ratatui::{DefaultTerminal, Frame};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::collections::VecDeque;
 use std::error::Error;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::Duration;
 
 /// Totals kept for the curve; no terminal is wider.
 const KEPT: usize = 512;
@@ -41,7 +41,10 @@ pub(super) fn show(watched: &Watched, interval: Nanos, count: u64) -> Result<(),
     let mut terminal = ratatui::try_init().map_err(|error| {
         format!("the terminal cannot be drawn on: {error}; use --json, or send the output to a file")
     })?;
-    let outcome = draw_until(&mut terminal, watched, interval, count, &over);
+    let resized = Arc::new(AtomicBool::new(false));
+    let outcome = read_keys(Arc::clone(&over), Arc::clone(&resized))
+        .map_err(Box::from)
+        .and_then(|()| draw_until(&mut terminal, watched, interval, count, &over, &resized));
     ratatui::restore();
     outcome
 }
@@ -52,6 +55,7 @@ fn draw_until(
     interval: Nanos,
     count: u64,
     over: &AtomicBool,
+    resized: &AtomicBool,
 ) -> Result<(), Box<dyn Error>> {
     let mut totals = VecDeque::new();
     let end = watched.began + interval.times(count);
@@ -69,23 +73,38 @@ fn draw_until(
             terminal.draw(|frame| draw(frame, watched, &totals))?;
             drawn = now;
         }
-        let wait = (end - now).min(KEYS);
-        if !event::poll(Duration::from_nanos(wait.0))? {
-            continue;
+        if resized.swap(false, Relaxed) {
+            drawn = Nanos::ZERO;
         }
-        match event::read()? {
-            Event::Key(key) if key.kind == KeyEventKind::Press => {
-                let control = key.modifiers.contains(KeyModifiers::CONTROL);
-                match key.code {
-                    KeyCode::Char('q') | KeyCode::Esc => return Ok(()),
-                    KeyCode::Char('c') if control => return Ok(()),
-                    _ => {}
-                }
-            }
-            Event::Resize(..) => drawn = Nanos::ZERO,
-            _ => {}
-        }
+        Monotonic.sleep_until(now + (end - now).min(KEYS));
     }
+}
+
+/// Reads keys on a thread of its own: where the terminal has gone away, reading never returns, and a signal must still end
+/// the program.
+fn read_keys(over: Arc<AtomicBool>, resized: Arc<AtomicBool>) -> io::Result<()> {
+    let read = move || {
+        while !over.load(Relaxed) {
+            match event::read() {
+                Ok(Event::Key(key)) if key.kind == KeyEventKind::Press => {
+                    let control = key.modifiers.contains(KeyModifiers::CONTROL);
+                    if matches!(key.code, KeyCode::Char('q') | KeyCode::Esc)
+                        || (key.code == KeyCode::Char('c') && control)
+                    {
+                        over.store(true, Relaxed);
+                    }
+                }
+                Ok(Event::Resize(..)) => resized.store(true, Relaxed),
+                Ok(_) => {}
+                // Signals still end the view.
+                Err(_) => return,
+            }
+        }
+    };
+    std::thread::Builder::new()
+        .name("keys".into())
+        .spawn(read)
+        .map(|_| ())
 }
 
 fn note(watched: &Watched, totals: &mut VecDeque<u64>) {
