@@ -38,7 +38,7 @@ check:
 	bash tests/tools/check.sh
 
 bench: $(ORT)
-	$(CARGO) bench --features fuse --bench cost --bench meter --bench mode
+	$(CARGO) bench --features fuse --bench cost --bench admission --bench meter --bench mode
 
 doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --features cli

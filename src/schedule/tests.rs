@@ -307,7 +307,7 @@ fn promise_holds(seed: u64) {
 
 #[test]
 fn no_simulated_latency_exceeds_the_bound_and_no_admitted_set_misses() {
-    let sets = if cfg!(miri) { 3 } else { 20_000 };
+    let sets = if cfg!(miri) { 3 } else { 4_000 };
     let sets = std::env::var("FULCRUM_SETS").map_or(sets, |sets| sets.parse().unwrap());
     (0..sets).for_each(promise_holds);
 }
