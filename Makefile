@@ -1,7 +1,7 @@
 # make demo   the robot sees on time while it learns (simulated board)
 # make test   everything that is tested, with stable Rust alone
 # make check  Miri and bare-metal builds on the nightly toolchain; skips loudly where there is none
-# make bench  what the hot path costs
+# make bench  what the hot path, admission, measuring and a mode switch cost
 # make doc    the library's documentation
 # make clean
 
@@ -23,6 +23,7 @@ test: $(ORT) $(VENV)/done
 	$(CARGO) build --lib --no-default-features
 	$(CARGO) build --lib --no-default-features --features std
 	$(CARGO) build --lib --no-default-features --features onnx
+	$(CARGO) build --lib --no-default-features --features fuse
 	$(VENV)/bin/python tests/fixtures/generate.py --check tests/fixtures
 	$(VENV)/bin/python tests/fixtures/gradcheck.py
 	! $(VENV)/bin/python tests/fixtures/gradcheck.py --break conv_dw
