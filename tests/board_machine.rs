@@ -418,3 +418,83 @@ fn after_a_reboot_nothing_is_put_back_and_that_is_said() {
     assert!(matches!(recovery, Recovery::OtherBoot), "{recovery:?}");
     assert_eq!(mounted.seen_by_a_shell(), found);
 }
+
+#[test]
+fn a_change_that_is_cut_off_over_a_held_mode_goes_back_to_the_held_mode_and_a_restore_to_before_both() {
+    let Some(mounted) = Mounted::new("agx-xavier", Hotplug::Vanish) else {
+        return;
+    };
+    let found = mounted.seen_by_a_shell();
+    let mut machine = mounted.machine();
+    let modes = modes(&machine, 2, 8);
+    let change = Change::begin(&mut machine)
+        .unwrap()
+        .journaled(mounted.journal(), None);
+    change.apply(modes[0]).unwrap().keep().unwrap();
+    let held = mounted.seen_by_a_shell();
+    let journal = mounted.journal();
+    let Recovery::Held(record) = recover(&mut machine, &journal).unwrap() else {
+        panic!()
+    };
+    let change = Change::begin(&mut machine)
+        .unwrap()
+        .journaled(journal, Some(record));
+    // As a kill leaves it: nothing is put back, and the journal is open.
+    std::mem::forget(change.apply(modes[1]).unwrap());
+    drop(machine);
+    // The lock of a program that lives on; one that was killed has none.
+    std::fs::remove_file(Journal::folder(&mounted.root()).join("lock")).unwrap();
+    let mut machine = mounted.machine();
+    let recovery = recover(&mut machine, &mounted.journal()).unwrap();
+    assert!(
+        matches!(
+            recovery,
+            Recovery::Restored {
+                held: false,
+                still_held: Some(_),
+                ..
+            }
+        ),
+        "{recovery:?}"
+    );
+    assert_eq!(mounted.seen_by_a_shell(), held);
+    assert!(matches!(
+        recover(&mut machine, &mounted.journal()),
+        Ok(Recovery::Held(_))
+    ));
+    restore(&mut machine, &mounted.journal()).unwrap();
+    assert_eq!(mounted.seen_by_a_shell(), found);
+}
+
+#[test]
+fn a_setting_that_cannot_be_seen_any_more_is_not_said_to_be_restored() {
+    let Some(mounted) = Mounted::new("orin-nano", Hotplug::Vanish) else {
+        return;
+    };
+    let mut machine = mounted.machine();
+    let change = Change::begin(&mut machine)
+        .unwrap()
+        .journaled(mounted.journal(), None);
+    let lowest = machine_lowest_memory(&mounted);
+    change
+        .apply_knobs(&[(Knob::Emc, lowest)])
+        .unwrap()
+        .keep()
+        .unwrap();
+    // A container without debugfs does not see the table of memory clocks, and so no such knob.
+    let rates = "sys/kernel/debug/bpmp/debug/emc/possible_rates";
+    mounted.tree().faults().hide(rates, None).unwrap();
+    let mut blind = mounted.machine();
+    let refused = restore(&mut blind, &mounted.journal()).unwrap_err();
+    assert!(refused.to_string().contains("emc-ceiling"), "{refused}");
+    mounted.tree().faults().clear();
+    let mut machine = mounted.machine();
+    assert!(matches!(
+        restore(&mut machine, &mounted.journal()),
+        Ok(Recovery::Restored { .. })
+    ));
+}
+
+fn machine_lowest_memory(mounted: &Mounted) -> u32 {
+    mounted.machine().facts().values(Knob::Emc)[0]
+}

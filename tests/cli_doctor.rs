@@ -286,6 +286,7 @@ fn a_journal_is_told_by_its_state_its_boot_its_board_and_its_owner() {
         let entry = Entry {
             setting: Setting::CpuCeiling(0),
             found: 2_201_600,
+            before: 2_201_600,
             asked: 115_200,
         };
         let journal = Journal::lock(&root, &folder).unwrap();

@@ -83,13 +83,17 @@ pub(super) fn cluster(root: &Root, policy: u8) -> Option<Cluster> {
         Ok(clocks) => kilohertz(clocks),
         Err(_) => {
             let end = |name: &str| root.value(&format!("{folder}/cpuinfo_{name}_freq"), number).ok();
-            let (low, high) = (end("min")?, end("max")?);
+            let in_range = |clock: u64| u32::try_from(clock).ok().map(u64::from);
+            let (low, high) = (in_range(end("min")?)?, in_range(end("max")?)?);
             let mut steps: Vec<u64> = (low..high).step_by(STEP).collect();
             steps.push(high);
             kilohertz(steps)
         }
     };
-    Some(Cluster { cores, clocks })
+    // Named by its policy, which is its first core wherever the kernel made it with all of them on.
+    let mut named = vec![policy];
+    named.extend(cores.into_iter().filter(|core| *core != policy));
+    Some(Cluster { cores: named, clocks })
 }
 
 pub(super) fn online_path(core: u8) -> String {

@@ -7,7 +7,7 @@ use core::fmt;
 /// CPU cores that share a clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cluster {
-    /// The cores, rising; at least one. The first one names the cluster.
+    /// The cores; at least one. The first one names the cluster.
     pub cores: Vec<u8>,
     /// Clocks on offer, rising; empty where the clock cannot be set.
     pub clocks: Vec<Kilohertz>,

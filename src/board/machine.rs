@@ -6,6 +6,7 @@ use super::facts::{Cluster, Facts, FactsError, RawFacts};
 use super::gpu::{Gpu, kilohertz};
 use super::handle::Handle;
 use super::sysfs::number;
+use super::thermal::slows_down;
 use super::{Board, BoardError, Identity, Knob, Root, Setting};
 use crate::units::Kilohertz;
 use std::cell::{Cell, RefCell};
@@ -13,6 +14,9 @@ use std::collections::BTreeMap;
 
 /// `EmcCeiling` as files say "no ceiling": 0 on JetPack 4 and 5.
 const NO_CEILING: u32 = 0;
+
+/// Pauses, ms, in which a core that came on should have shown its clock.
+const LATE: [u64; 4] = [0, 2, 10, 40];
 
 /// A board whose settings are files.
 #[derive(Debug)]
@@ -216,6 +220,23 @@ impl Machine {
         })
     }
 
+    /// Whether the clock that `setting` would be is that of a cluster with another name, or of none because its core is off.
+    /// A core that has just come on is given a moment to show its clock.
+    fn is_anothers(&self, setting: Setting) -> bool {
+        let (Setting::CpuFloor(first) | Setting::CpuCeiling(first)) = setting else {
+            return false;
+        };
+        let shown = format!("{}/cpu{first}/cpufreq", cpu::FOLDER);
+        for pause in LATE {
+            std::thread::sleep(std::time::Duration::from_millis(pause));
+            if !self.is_online(first) || self.root.exists(&shown) {
+                let own = self.root.exists(&cpu::policy_path(first));
+                return !self.is_online(first) || !own;
+            }
+        }
+        false
+    }
+
     fn read(&self, setting: Setting) -> Result<u64, i32> {
         let mut files = self.files.borrow_mut();
         let file = files.get_mut(&setting).ok_or(BoardError::ABSENT)?;
@@ -268,7 +289,12 @@ impl Board for Machine {
         }
         let number = match self.read(setting) {
             Ok(number) => number,
-            Err(errno) if is_away(errno) && setting.knob() == Knob::Cpu => return Ok(None),
+            Err(errno) if is_away(errno) && setting.knob() == Knob::Cpu => {
+                if self.is_anothers(setting) {
+                    return Ok(None);
+                }
+                self.read(setting).map_err(unreadable)?
+            }
             Err(errno) => return Err(unreadable(errno)),
         };
         Ok(Some(match setting.knob() {
@@ -327,8 +353,7 @@ impl Board for Machine {
                     .text(&format!("{FOLDER}/{name}/type"))
                     .unwrap_or_default();
                 let state = self.root.value(&format!("{FOLDER}/{name}/cur_state"), number);
-                // A fan at work cools and limits nothing.
-                !kind.contains("fan") && state.is_ok_and(|state| state > 0)
+                slows_down(&kind) && state.is_ok_and(|state| state > 0)
             })
     }
 }

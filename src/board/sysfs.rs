@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 /// Bytes of one file that are read at most. sysfs shows a page; the longest known text is a table of 40 clocks.
 const LONGEST: usize = 16 * 1024;
 
+/// Links that lead from one to the next at most, as the kernel's own limit has it.
+const LINKS: usize = 40;
+
 /// Why a file gave no value, or took none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -87,6 +90,26 @@ impl Root {
         self.0.join(path.trim_start_matches('/'))
     }
 
+    /// Where a file lies if its name is a link: one to an absolute path points below this root, as it does on the board
+    /// itself. `/etc/nvpmodel.conf` is such a link.
+    fn followed(&self, path: &str) -> PathBuf {
+        let mut place = self.join(path);
+        for _ in 0..LINKS {
+            match std::fs::read_link(&place) {
+                Ok(target) if target.is_absolute() => {
+                    place = self.0.join(target.strip_prefix("/").unwrap_or(&target));
+                }
+                Ok(target) => {
+                    place = place
+                        .parent()
+                        .map_or(target.clone(), |folder| folder.join(&target))
+                }
+                Err(_) => break,
+            }
+        }
+        place
+    }
+
     /// Whether there is such a file or folder.
     pub fn exists(&self, path: &str) -> bool {
         self.join(path).exists()
@@ -107,7 +130,7 @@ impl Root {
     /// The file's bytes if there are not more than `longest`.
     pub fn bytes_within(&self, path: &str, longest: usize) -> Result<Vec<u8>, FileError> {
         let mut bytes = Vec::new();
-        let read = File::open(self.join(path))
+        let read = File::open(self.followed(path))
             .and_then(|file| file.take(longest as u64 + 1).read_to_end(&mut bytes));
         read.map_err(|error| self.error(path, fault(&error)))?;
         if bytes.len() > longest {
@@ -243,6 +266,19 @@ mod tests {
         assert!(root.text("sub/none").unwrap_err().is_missing());
         root.write("sub/word", "performance").unwrap();
         assert_eq!(root.text("/sub/word").unwrap(), "performance");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_link_to_an_absolute_path_stays_below_the_root() {
+        let folder = std::env::temp_dir().join(format!("fulcrum-link-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("etc/deep")).unwrap();
+        std::fs::write(folder.join("etc/deep/real"), "here").unwrap();
+        std::os::unix::fs::symlink("/etc/deep/near", folder.join("etc/far")).unwrap();
+        std::os::unix::fs::symlink("real", folder.join("etc/deep/near")).unwrap();
+        assert_eq!(Root::new(&folder).text("etc/far").unwrap(), "here");
+        std::os::unix::fs::symlink("loop", folder.join("etc/loop")).unwrap();
+        assert!(Root::new(&folder).text("etc/loop").is_err());
         std::fs::remove_dir_all(&folder).unwrap();
     }
 

@@ -172,19 +172,23 @@ impl CoolingDevice {
     }
 }
 
+/// Whether a cooling device of this type slows the board down. Fans and screens do not, nor does the offset of Intel's
+/// threshold.
+pub fn slows_down(kind: &str) -> bool {
+    let lower = kind.to_ascii_lowercase();
+    !["fan", "lcd", "tcc offset"].iter().any(|it| lower.contains(it))
+}
+
 /// The devices that cool by slowing the board down.
 #[derive(Debug, Default)]
 pub struct Cooling(Vec<CoolingDevice>);
 
 impl Cooling {
-    /// Finds them below `root`. Fans and screens are left out, and the offset of Intel's threshold: they cool, and slow
-    /// nothing down.
+    /// Finds them below `root`; see [`slows_down`].
     pub fn find(root: &Root) -> Cooling {
         let devices = folders(root, "cooling_device").filter_map(|folder| {
             let kind = root.text(&format!("{folder}/type")).ok()?;
-            let lower = kind.to_ascii_lowercase();
-            let slows = !["fan", "lcd", "tcc offset"].iter().any(|it| lower.contains(it));
-            slows.then(|| CoolingDevice {
+            slows_down(&kind).then(|| CoolingDevice {
                 most: root.value(&format!("{folder}/max_state"), number).unwrap_or(0),
                 file: Handle::new(root, &format!("{folder}/cur_state")),
                 kind,

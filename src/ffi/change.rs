@@ -10,6 +10,7 @@ use super::mode::fulcrum_power_mode_t;
 use super::opaque::call;
 use super::sized;
 use super::status::{FULCRUM_EMPTY, FULCRUM_OK, fulcrum_status_t};
+use crate::board::Board;
 use crate::power::preset::presets;
 use crate::power::{Preset, PresetError, Standing, goals_offered};
 use core::ffi::c_char;
@@ -86,8 +87,10 @@ pub unsafe extern "C" fn fulcrum_mode_apply(
         let mut owned = board.owned()?;
         let before = owned.before()?;
         let mut knobs = mode.knobs();
-        // What the board is in already need not be on offer: another program may have put it there.
-        knobs.retain(|(knob, value)| *value != before.get(*knob));
+        let facts = owned.machine().facts();
+        // What the board is in already need not be on offer: another program may have put it there. What is on offer is
+        // asked for all the same: of clusters that come on.
+        knobs.retain(|(knob, value)| *value != before.get(*knob) || facts.offers(*knob, *value));
         let goals = goals_offered(owned.machine(), &knobs)?;
         let limited = owned.apply(&goals)?;
         // SAFETY: the caller promises that it is NULL or writable.

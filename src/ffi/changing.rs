@@ -90,7 +90,8 @@ impl Changing {
         // With no change cut off it writes no setting; it tells what is held and drops what another boot left.
         let held = match recover(&mut self.machine, &journal).map_err(Fault::Recover)? {
             Recovery::Held(record) => Some(record),
-            Recovery::Nothing | Recovery::Restored { .. } | Recovery::OtherBoot => None,
+            Recovery::Restored { still_held, .. } => still_held,
+            Recovery::Nothing | Recovery::OtherBoot => None,
         };
         let mut transaction = Transaction::begin(&self.machine).map_err(Fault::Unreadable)?;
         let before = PowerMode::present(&self.machine).map_err(Fault::Unreadable)?;

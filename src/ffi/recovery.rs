@@ -62,8 +62,11 @@ impl From<Recovery> for fulcrum_recovery_t {
             Recovery::Restored {
                 settings,
                 held: false,
+                ..
             } => (FULCRUM_RECOVERY_CUT_OFF, settings),
-            Recovery::Restored { settings, held: true } => (FULCRUM_RECOVERY_RELEASED, settings),
+            Recovery::Restored {
+                settings, held: true, ..
+            } => (FULCRUM_RECOVERY_RELEASED, settings),
             Recovery::OtherBoot => (FULCRUM_RECOVERY_OTHER_BOOT, 0),
         };
         fulcrum_recovery_t {

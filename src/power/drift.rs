@@ -51,12 +51,10 @@ impl Drift {
                 Ok(Some(value)) if board.nearest(*setting, value) == board.nearest(*setting, *asked) => {
                     Standing::Ours
                 }
+                // A ceiling that is lower, or a floor that is clamped by one. No ceiling at all is the highest.
                 Ok(Some(value)) => match setting {
-                    Setting::CpuCeiling(_) | Setting::GpuCeiling | Setting::EmcCeiling if value < *asked => {
-                        Standing::Limited
-                    }
-                    // A floor is clamped by the ceiling above it.
-                    Setting::CpuFloor(_) | Setting::GpuFloor if value < *asked => Standing::Limited,
+                    Setting::Online(_) | Setting::GpuHold | Setting::EmcRate => Standing::TakenOver,
+                    _ if board.nearest(*setting, value) < *asked => Standing::Limited,
                     _ => Standing::TakenOver,
                 },
                 Err(_) => Standing::Unreadable,

@@ -9,7 +9,8 @@
 //! boot 0f6b...                  the kernel's boot id: settings do not outlive a boot
 //! board NVIDIA Jetson ...
 //! state open                    or `held`: kept on purpose until somebody restores
-//! cpu0-ceiling 2201600 1113600  setting, value found, value asked for
+//! cpu0-ceiling 2201600 2201600 1113600   setting, value found by the first change that is held, value this one found, value
+//!                               asked for
 //! crc32 1c291ca3                of all bytes before this line
 //! ```
 
@@ -51,10 +52,23 @@ pub enum State {
 pub struct Entry {
     /// Which.
     pub setting: Setting,
-    /// The value it was found at.
+    /// The value it was found at before the first of the changes that are held.
     pub found: u32,
+    /// The value that this change found: another than `found` where a change before it is held.
+    pub before: u32,
     /// The value that was asked for.
     pub asked: u32,
+}
+
+impl Entry {
+    /// Of an earlier change that is held, after one above it was undone.
+    pub(super) fn held(&self) -> Entry {
+        Entry {
+            before: self.found,
+            asked: self.before,
+            ..*self
+        }
+    }
 }
 
 /// What the journal says.
@@ -139,13 +153,17 @@ impl Journal {
             let path = path.to_owned();
             move |error| JournalError::Io(path, error)
         };
-        fs::create_dir_all(folder).map_err(io(folder))?;
         let path = folder.join("lock");
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
+        // On a disk that has become read-only the board can still be put back: the lock needs no write.
+        let made = fs::create_dir_all(folder).and_then(|()| {
+            File::options()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .open(&path)
+        });
+        let lock = made
+            .or_else(|error| File::open(&path).map_err(|_| error))
             .map_err(io(&path))?;
         let mut attempts = 0;
         loop {
@@ -228,20 +246,25 @@ fn encode(record: &Record) -> String {
         State::Open => "open",
         State::Held => "held",
     };
-    // A name of several lines would break the form.
-    let board: String = record.board.chars().filter(|it| !it.is_control()).collect();
+    let board = one_line(&record.board);
     let mut text = format!("{HEAD}\nboot {}\nboard {board}\nstate {state}\n", record.boot);
     for Entry {
         setting,
         found,
+        before,
         asked,
     } in &record.entries
     {
-        text.push_str(&format!("{setting} {found} {asked}\n"));
+        text.push_str(&format!("{setting} {found} {before} {asked}\n"));
     }
     let crc = crc32fast::hash(text.as_bytes());
     text.push_str(&format!("crc32 {crc:08x}\n"));
     text
+}
+
+/// A board's name as the journal keeps it: one of several lines would break the form.
+pub(super) fn one_line(name: &str) -> String {
+    name.chars().filter(|it| !it.is_control()).collect()
 }
 
 /// The record in `bytes`, or the number of the first line that is not as it should be.
@@ -280,6 +303,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, usize> {
             let entry = Entry {
                 setting: words.next()?.parse().ok()?,
                 found: words.next()?.parse().ok()?,
+                before: words.next()?.parse().ok()?,
                 asked: words.next()?.parse().ok()?,
             };
             words.next().is_none().then_some(entry)
@@ -303,6 +327,7 @@ mod tests {
         let entry = |setting, found, asked| Entry {
             setting,
             found,
+            before: found,
             asked,
         };
         Record {

@@ -1,6 +1,6 @@
 //! Recovery: what an earlier change left in the journal is put back, or explained.
 
-use super::journal::{Journal, JournalError, Record, State};
+use super::journal::{Entry, Journal, JournalError, Record, State, one_line};
 use super::settle::Fault;
 use super::transaction::put_back;
 use crate::board::{Board, Setting};
@@ -20,6 +20,8 @@ pub enum Recovery {
         settings: usize,
         /// Whether the change had been held on purpose; else its program was cut off.
         held: bool,
+        /// What is held still: the change before the one that was cut off.
+        still_held: Option<Record>,
     },
     /// The machine was started anew since; the kernel came up with its own values, so there was nothing to put back.
     OtherBoot,
@@ -32,13 +34,19 @@ impl fmt::Display for Recovery {
             Recovery::Held(record) => {
                 write!(f, "an earlier change of {} settings is held", record.entries.len())
             }
-            Recovery::Restored { settings, held: true } => {
+            Recovery::Restored { settings, held: true, .. } => {
                 write!(f, "restored: {settings} settings are as they were before the mode was set")
             }
-            Recovery::Restored { settings, held: false } => write!(
-                f,
-                "restored: a change of the power mode had been cut off; {settings} settings are as they were before it"
-            ),
+            Recovery::Restored { settings, still_held, .. } => {
+                write!(
+                    f,
+                    "restored: a change of the power mode had been cut off; {settings} settings are as they were before it"
+                )?;
+                match still_held {
+                    Some(_) => f.write_str(", where an earlier one is still held"),
+                    None => Ok(()),
+                }
+            },
             Recovery::OtherBoot => f.write_str(
                 "nothing to restore: the machine was started anew since the mode was changed, and came up with its own settings",
             ),
@@ -105,34 +113,58 @@ fn look<B: Board + ?Sized>(
     let Some(record) = journal.read()? else {
         return Ok(Recovery::Nothing);
     };
-    if record.board != board.facts().name() {
-        return Err(RecoverError::Foreign {
-            of: record.board,
-            here: board.facts().name().to_owned(),
-        });
-    }
     if record.boot != journal.boot() {
         journal.remove()?;
         return Ok(Recovery::OtherBoot);
+    }
+    let here = one_line(board.facts().name());
+    if record.board != here {
+        return Err(RecoverError::Foreign {
+            of: record.board,
+            here,
+        });
     }
     let held = record.state == State::Held;
     if held && !held_too {
         return Ok(Recovery::Held(record));
     }
-    put_back_record(board, &record)?;
-    journal.remove()?;
+    put_back_record(board, &record, held_too)?;
+    // Of a change that was cut off while another was held, the held one goes on.
+    let still_held: Vec<Entry> = record
+        .entries
+        .iter()
+        .filter(|it| it.found != it.before)
+        .map(Entry::held)
+        .collect();
+    let still_held = if held_too || still_held.is_empty() {
+        journal.remove()?;
+        None
+    } else {
+        journal.write(&here, State::Held, &still_held)?;
+        Some(Record {
+            state: State::Held,
+            entries: still_held,
+            ..record.clone()
+        })
+    };
     Ok(Recovery::Restored {
         settings: record.entries.len(),
         held,
+        still_held,
     })
 }
 
-/// Puts back what `record` found, whatever journal it is from: [`restore`] does once it knows that the record is of this
-/// boot and this board, and so does a rehearsal of it, which has no right to lock the journal.
+/// Puts back what `record` found, whatever journal it is from: [`restore`] (`oldest`) and [`recover`] (else) do once they know
+/// that the record is of this boot and this board, and so does a rehearsal, which has no right to lock the journal.
 ///
 /// # Errors
 /// [`RecoverError::Unrestored`].
-pub fn put_back_record<B: Board + ?Sized>(board: &mut B, record: &Record) -> Result<(), RecoverError> {
-    let found: Vec<(Setting, u32)> = record.entries.iter().map(|it| (it.setting, it.found)).collect();
+pub fn put_back_record<B: Board + ?Sized>(
+    board: &mut B,
+    record: &Record,
+    oldest: bool,
+) -> Result<(), RecoverError> {
+    let value = |entry: &Entry| if oldest { entry.found } else { entry.before };
+    let found: Vec<(Setting, u32)> = record.entries.iter().map(|it| (it.setting, value(it))).collect();
     put_back(board, &found).map_err(|(count, first)| RecoverError::Unrestored(count, first))
 }

@@ -121,6 +121,9 @@ pub(super) fn write<B: Board + ?Sized>(
         }
     }
     let moved = Some(found) != before;
+    // The top of the table, or no ceiling at all, which a board's firmware may not allow (`max-rate-custom`).
+    let top = wanted == board.nearest(setting, u32::MAX);
+    let lower = board.nearest(setting, found) < wanted;
     Err(match setting {
         Setting::CpuCeiling(_) | Setting::GpuCeiling | Setting::EmcCeiling | Setting::EmcRate
             if found > wanted && moved =>
@@ -136,7 +139,7 @@ pub(super) fn write<B: Board + ?Sized>(
             wanted,
             found,
         },
-        _ if moved || (found < wanted && board.is_limited()) => Fault::Limited {
+        _ if moved || (lower && (top || board.is_limited())) => Fault::Limited {
             setting,
             wanted,
             found,

@@ -221,8 +221,9 @@ impl Transaction {
             // Of a knob that is not asked for nothing is written, so nothing is put back either.
             self.found
                 .retain(|(setting, _)| goals.iter().any(|goal| goal.setting.knob() == setting.knob()));
-            self.write_journal(board)?;
+            // Noted even if it fails: what a failing disk took of the journal is then forgotten with the change.
             self.noted = true;
+            self.write_journal(board)?;
         }
         Ok(())
     }
@@ -254,6 +255,7 @@ impl Transaction {
         let of_this = self.found.iter().map(|(setting, found)| Entry {
             setting: *setting,
             found: self.held_value(*setting).unwrap_or(*found),
+            before: *found,
             asked: value(&self.asked, *setting).unwrap_or(*found),
         });
         let others = self
@@ -294,6 +296,11 @@ pub(super) fn put_back<B: Board + ?Sized>(
     for (core, _) in cores(&goals).filter(|(_, on)| *on == 1) {
         let Ok(()) = put(board, core, 1);
     }
+    let gone: Vec<(Setting, u32)> = found
+        .iter()
+        .filter(|(setting, _)| !is_reachable(board, *setting, found))
+        .copied()
+        .collect();
     let hold = value(found, Setting::GpuHold);
     let Ok(()) = clocks(&domains(board, &goals, found), hold, |setting, to| {
         put(board, setting, to)
@@ -305,7 +312,25 @@ pub(super) fn put_back<B: Board + ?Sized>(
     for (core, _) in cores(&goals).filter(|(_, on)| *on == 0) {
         let Ok(()) = put(board, core, 0);
     }
+    for (setting, to) in gone {
+        let fault = Fault::Board(BoardError::Refused(setting, to, BoardError::ABSENT));
+        failed = Some(failed.map_or((1, fault), |(count, first)| (count + 1, first)));
+    }
     failed.map_or(Ok(()), Err)
+}
+
+/// Whether a setting that was found once can be put back now. The clock of a cluster that was found asleep need not be, nor
+/// a rate that nobody locks any more; any other that is gone is out of this program's sight, not in its old state.
+fn is_reachable<B: Board + ?Sized>(board: &B, setting: Setting, found: &[(Setting, u32)]) -> bool {
+    match setting {
+        Setting::Online(_) | Setting::EmcRate => true,
+        Setting::CpuFloor(first) | Setting::CpuCeiling(first)
+            if value(found, Setting::Online(first)) == Some(0) =>
+        {
+            true
+        }
+        _ => board.settings().contains(&setting) && board.get(setting) != Ok(None),
+    }
 }
 
 fn value(values: &[(Setting, u32)], setting: Setting) -> Option<u32> {
@@ -370,8 +395,14 @@ fn domains<B: Board + ?Sized>(board: &B, goals: &[Goal], found: &[(Setting, u32)
         let (want, now) = (want(setting), now(setting)?);
         let to = match want {
             Some(Want::AsFound(to)) => to,
-            // Not written for a spelling's sake: no ceiling at all is the highest one.
-            Some(Want::Exactly(to)) if board.nearest(setting, now) == board.nearest(setting, to) => now,
+            // Not written for a spelling's sake: no ceiling at all is the highest one, and a lower value of a clock without
+            // a table is no more than what was asked.
+            Some(Want::Exactly(to))
+                if board.nearest(setting, now) == board.nearest(setting, to)
+                    && (now <= to || board.nearest(setting, to) == board.nearest(setting, u32::MAX)) =>
+            {
+                now
+            }
             Some(Want::Exactly(to)) => board.nearest(setting, to),
             Some(Want::AtMost(to)) => now.min(board.nearest(setting, to)),
             None => now,

@@ -248,8 +248,9 @@ static void what_another_program_does_to_our_mode_is_told_per_knob(void) {
   CHECK_STATUS(fulcrum_mode_begin(board, NULL, NULL), FULCRUM_OK);
   CHECK_STATUS(fulcrum_mode_apply(board, &mode, NULL, NULL), FULCRUM_OK);
   CHECK(standing(board, FULCRUM_KNOB_GPU) == FULCRUM_DRIFT_OURS);
-  /* The CPU was there already, so nothing was asked of it. */
-  CHECK_STATUS(fulcrum_mode_drift(board, FULCRUM_KNOB_CPU, &found), FULCRUM_EMPTY);
+  /* The CPU was there already, and is watched; of the memory nothing was asked. */
+  CHECK(standing(board, FULCRUM_KNOB_CPU) == FULCRUM_DRIFT_OURS);
+  CHECK_STATUS(fulcrum_mode_drift(board, FULCRUM_KNOB_EMC, &found), FULCRUM_EMPTY);
   CHECK(found == 7);
   write_text(GPU_CEILING, "1020000000\n");
   CHECK(standing(board, FULCRUM_KNOB_GPU) == FULCRUM_DRIFT_TAKEN_OVER);

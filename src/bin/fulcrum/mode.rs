@@ -11,8 +11,10 @@ use crate::subject::{self, Subject};
 use clap::{Args, Subcommand};
 use fulcrum::board::Machine;
 use fulcrum::power::{ChangeError, Journal, JournalError, PresetError, RecoverError};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Lists, shows, sets and restores a board's power mode.
 ///
@@ -184,6 +186,11 @@ fn explained(error: &JournalError) -> String {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    // A change is ended, not broken off, when the terminal goes away or somebody presses Ctrl-C: it takes milliseconds.
+    for signal in [SIGHUP, SIGINT, SIGTERM] {
+        // Without it the journal still has what was found.
+        let _ = signal_hook::flag::register(signal, Arc::default());
+    }
     let printed = match &arguments.act {
         Act::List(common) => list::run(common),
         Act::Show { mode: None, common } => show::present(common),

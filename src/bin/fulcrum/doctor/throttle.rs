@@ -4,6 +4,7 @@ use super::at;
 use super::finding::{Findings, Level};
 use fulcrum::board::Root;
 use fulcrum::board::sysfs::number;
+use fulcrum::board::thermal::slows_down;
 
 const COOLING: &str = "sys/class/thermal";
 const SENSORS: &str = "sys/class/hwmon";
@@ -34,8 +35,7 @@ fn cooling(root: &Root, findings: &mut Findings) {
         let kind = root.text(&format!("{COOLING}/{device}/type")).unwrap_or_default();
         let path = format!("{COOLING}/{device}/cur_state");
         let state = root.value(&path, number).ok()?;
-        // A fan at work cools and limits nothing.
-        (state > 0 && !kind.contains("fan")).then_some((kind, path, state))
+        (state > 0 && slows_down(&kind)).then_some((kind, path, state))
     });
     match at_work {
         Some((kind, path, state)) => findings.found(

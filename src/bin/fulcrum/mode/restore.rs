@@ -32,7 +32,7 @@ pub(super) fn run(common: &Common) -> Result<String, Failure> {
     if let Some(record) = Holding::read(&machine, &folder).record() {
         let mut rehearsal = Witness::rehearsal(&mut machine, Some(record));
         // How it would end is not asked: the files it would write are.
-        let _ = put_back_record(&mut rehearsal, record);
+        let _ = put_back_record(&mut rehearsal, record, true);
         if let Some(refused) = rehearsal.refused() {
             return Err(Failure::from(refused));
         }
@@ -87,7 +87,7 @@ pub(super) fn rehearse(common: &Common) -> Result<String, Failure> {
     let writes = match holding.record() {
         Some(record) => {
             let mut rehearsal = Witness::rehearsal(&mut machine, Some(record));
-            put_back_record(&mut rehearsal, record)?;
+            put_back_record(&mut rehearsal, record, true)?;
             rehearsal.writes()
         }
         None => Vec::new(),

@@ -20,6 +20,8 @@ struct Report {
     writes: Vec<Write>,
     floored: Vec<Floored>,
     limited: Vec<Limited>,
+    /// Whether heat held clocks down when it began, so that what was found, and a restore goes back to, may be too low.
+    hot: bool,
     /// Whether it is held until `mode restore`.
     held: bool,
     journal: String,
@@ -66,7 +68,7 @@ pub(super) fn run(common: &Common, text: &str) -> Result<String, Failure> {
     let mut rehearsal = Witness::rehearsal(&mut machine, holding.record());
     if let Holding::Open(record) = &holding {
         // How it would end is not asked: the files it would write are.
-        let _ = put_back_record(&mut rehearsal, record);
+        let _ = put_back_record(&mut rehearsal, record, false);
     }
     let change = Change::begin(&mut rehearsal)?;
     let goals = asked.goals(&change, &facts)?;
@@ -84,8 +86,10 @@ pub(super) fn run(common: &Common, text: &str) -> Result<String, Failure> {
     };
     let held = match recovery {
         Recovery::Held(record) => Some(record),
+        Recovery::Restored { still_held, .. } => still_held,
         _ => None,
     };
+    let hot = witness.is_limited();
     let applied = Change::begin(&mut witness)?
         .journaled(journal, held)
         .apply_goals(&goals)?;
@@ -98,6 +102,7 @@ pub(super) fn run(common: &Common, text: &str) -> Result<String, Failure> {
         writes,
         floored,
         limited,
+        hot,
         held: matches!(Holding::read(&machine, &folder), Holding::Held(_)),
         ..report(common, &machine, &asked)
     };
@@ -117,7 +122,7 @@ pub(super) fn rehearse(common: &Common, text: &str) -> Result<String, Failure> {
     }
     let mut rehearsal = Witness::rehearsal(&mut machine, holding.record());
     if let Holding::Open(record) = &holding {
-        put_back_record(&mut rehearsal, record)?;
+        put_back_record(&mut rehearsal, record, false)?;
     }
     let change = Change::begin(&mut rehearsal)?;
     let goals = asked.goals(&change, &facts)?;
@@ -147,6 +152,7 @@ fn report(common: &Common, machine: &Machine, asked: &Asked) -> Report {
         writes: Vec::new(),
         floored: Vec::new(),
         limited: Vec::new(),
+        hot: false,
         held: false,
         journal: common.folder(machine).display().to_string(),
         mode: PowerMode::present(machine).ok().map(|mode| mode.to_string()),
@@ -183,6 +189,10 @@ fn print(common: &Common, report: Report) -> Result<String, Failure> {
     }
     for limited in &report.limited {
         text += &format!("limited: {}\n", limited.text);
+    }
+    if report.hot {
+        text += "heat held clocks down when this began: what was found is that, and a restore goes back to it; set the \
+                 ceilings anew once the board has cooled\n";
     }
     if report.held && !report.dry_run {
         text += &format!("held until `fulcrum mode restore{}`\n", common.options());
