@@ -291,7 +291,7 @@ fn whichever_write_fails_once_the_board_ends_in_the_old_mode() {
             return;
         };
         let mut machine = mounted.machine();
-        for (from, to) in pairs(&machine).into_iter().step_by(3) {
+        for (from, to) in pairs(&machine) {
             Change::begin(&mut machine)
                 .unwrap()
                 .apply(from)
@@ -331,7 +331,7 @@ fn whichever_write_fails_for_good_the_failure_is_reported_and_the_next_start_rep
             return;
         };
         let mut machine = mounted.machine();
-        for (from, to) in pairs(&machine).into_iter().step_by(3) {
+        for (from, to) in pairs(&machine) {
             Change::begin(&mut machine)
                 .unwrap()
                 .apply(from)
