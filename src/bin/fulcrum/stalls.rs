@@ -22,21 +22,21 @@ const SHORTEST: Nanos = Nanos::from_millis(1);
 
 /// A span in which the processor was away.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Stall {
+pub(crate) struct Stall {
     from: Nanos,
     to: Nanos,
 }
 
 /// The thread that notices. Without the right to a real-time priority it cannot tell a stall from other work, and says
 /// that there was none.
-pub(super) struct Watchman {
+pub(crate) struct Watchman {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Vec<Stall>>,
 }
 
 impl Watchman {
     /// Watches processor `cpu` from now on.
-    pub(super) fn start(cpu: usize) -> std::io::Result<Watchman> {
+    pub(crate) fn start(cpu: usize) -> std::io::Result<Watchman> {
         let stop = Arc::new(AtomicBool::new(false));
         let their_stop = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
@@ -65,7 +65,7 @@ impl Watchman {
     }
 
     /// What it saw.
-    pub(super) fn stop(self) -> Vec<Stall> {
+    pub(crate) fn stop(self) -> Vec<Stall> {
         self.stop.store(true, Relaxed);
         // It does not panic.
         self.thread.join().unwrap_or_default()
@@ -73,14 +73,14 @@ impl Watchman {
 }
 
 /// How much of the time between `from` and `to` the machine stood still.
-pub(super) fn within(stalls: &[Stall], from: Nanos, to: Nanos) -> Nanos {
+pub(crate) fn within(stalls: &[Stall], from: Nanos, to: Nanos) -> Nanos {
     stalls.iter().fold(Nanos::ZERO, |sum, stall| {
         sum + (stall.to.min(to) - stall.from.max(from))
     })
 }
 
 /// The longest.
-pub(super) fn longest(stalls: &[Stall]) -> Nanos {
+pub(crate) fn longest(stalls: &[Stall]) -> Nanos {
     stalls
         .iter()
         .map(|stall| stall.to - stall.from)
