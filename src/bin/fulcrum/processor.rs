@@ -1,6 +1,6 @@
 //! The processor that dispatcher, camera and watchman share, and their priorities on it.
 
-use fulcrum::runtime::Realtime;
+use fulcrum::runtime::{Realtime, Warning};
 
 /// Real-time priority of the dispatcher.
 pub(crate) const DISPATCHER: u8 = 50;
@@ -24,4 +24,16 @@ pub(crate) fn last_cpu() -> usize {
         .rev()
         .find(|cpu| allowed.is_set(*cpu))
         .unwrap_or(0)
+}
+
+/// Makes the calling thread a real-time one on `cpu`. The priority comes first: an ordinary thread that moves beside a busy
+/// real-time one may not run for a second, so it would not get as far as asking for it.
+pub(crate) fn enter(cpu: usize, priority: u8, mut warn: impl FnMut(Warning)) {
+    let wanted = on(cpu, priority);
+    Realtime { cpu: None, ..wanted }.apply(&mut warn);
+    Realtime {
+        priority: None,
+        ..wanted
+    }
+    .apply(&mut warn);
 }

@@ -4,8 +4,9 @@
 //! on the dispatcher's own processor above every other thread: where even it was not run, nothing was. It is asked which
 //! late frames a stall explains; they are told apart from the schedule's own, never left out silently.
 
+use crate::processor::enter;
 use fulcrum::clock::{Clock, Monotonic};
-use fulcrum::runtime::realtime::{Realtime, Warning};
+use fulcrum::runtime::Warning;
 use fulcrum::units::Nanos;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -43,13 +44,9 @@ impl Watchman {
             .name("watchman".into())
             .spawn(move || {
                 let mut allowed = true;
-                let wanted = Realtime {
-                    priority: Some(PRIORITY),
-                    cpu: Some(cpu),
-                    lock_memory: false,
-                };
-                wanted
-                    .apply(|warning| allowed &= !matches!(warning, Warning::Priority(_) | Warning::Cpu(..)));
+                enter(cpu, PRIORITY, |warning| {
+                    allowed &= !matches!(warning, Warning::Priority(_) | Warning::Cpu(..));
+                });
                 let mut stalls = Vec::new();
                 while allowed && !their_stop.load(Relaxed) {
                     let due = Monotonic.now() + EVERY;

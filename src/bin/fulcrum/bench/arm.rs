@@ -2,7 +2,7 @@
 
 use crate::camera::{self, Camera, Light, PIXELS};
 use crate::models::Models;
-use crate::processor::{CAMERA, DISPATCHER, on};
+use crate::processor::{CAMERA, DISPATCHER, enter, on};
 use fulcrum::clock::{Clock, Monotonic};
 use fulcrum::runtime::{Builder, Completions, Options, Realtime, Runtime, Submitter};
 use fulcrum::schedule::{Arrival, JobSpec, Overdue, Policy, Request, StreamSpec, name};
@@ -33,12 +33,6 @@ const DRAWN: usize = 16;
 pub(super) struct Place {
     /// The dispatcher's processor; `None` where there is but one, which nobody may keep for himself.
     pub(super) cpu: Option<usize>,
-}
-
-impl Place {
-    fn with(self, priority: u8) -> Realtime {
-        self.cpu.map_or(Realtime::default(), |cpu| on(cpu, priority))
-    }
 }
 
 /// The forward model, run several times for each request so that the stream is as heavy as wanted.
@@ -190,7 +184,7 @@ pub(super) fn play(
         late: ALLOWED,
         // A policy that cannot keep the deadline is shown all the same: that is what the comparison is for.
         start_unfit: true,
-        realtime: place.with(DISPATCHER),
+        realtime: place.cpu.map_or(Realtime::default(), |cpu| on(cpu, DISPATCHER)),
     });
     let mut stream = None;
     let mut see_home = None;
@@ -324,10 +318,11 @@ fn sensor(
     start: Nanos,
     periods: u64,
 ) -> std::io::Result<JoinHandle<()>> {
-    let realtime = place.with(CAMERA);
     std::thread::Builder::new().name("camera".into()).spawn(move || {
         // Refused without the right to it; the dispatcher's own refusal is told.
-        realtime.apply(|_| ());
+        if let Some(cpu) = place.cpu {
+            enter(cpu, CAMERA, |_| ());
+        }
         for token in 0..periods {
             let release = start + PERIOD.times(token);
             Monotonic.sleep_until(release);

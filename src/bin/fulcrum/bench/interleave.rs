@@ -17,12 +17,15 @@ use std::path::PathBuf;
 /// The share of the accelerator that inference is to take.
 const WANTED_SHARE: f64 = 0.3;
 
-/// Thousandths added to announced times, which are upper quantiles of a short measurement.
+/// Runs of the model that are weighed together.
+const WEIGHED: u32 = 64;
+
+/// Thousandths, of announced over measured times, which are upper quantiles of a short measurement.
 const MARGIN: u64 = 1_150;
 
 /// Time of a whole run, the preparation included: the full one within ten minutes, the quick one within 50 seconds.
 const FULL: Nanos = Nanos::from_secs(560);
-const QUICK: Nanos = Nanos::from_secs(40);
+const QUICK: Nanos = Nanos::from_secs(37);
 
 /// Parts of the step that a piece is to be at most. The finest is the largest single node where nodes are longer.
 const CUTS: [u64; 5] = [1, 4, 8, 16, 64];
@@ -346,40 +349,35 @@ fn cuts(models: &Models, parts: &[u64]) -> Result<Vec<Cut>, Box<dyn Error>> {
     Ok(cuts)
 }
 
-/// How often the model has to run for each request to take the wanted share, and an upper time of that, measured as it
-/// will be run: on the dispatcher, beside training, which leaves nothing of it in the caches.
+/// How often the model has to run for each request to take the wanted share alone, and an upper time of that, measured as
+/// it will be run: on the dispatcher, beside training, which leaves nothing of it in the caches.
 fn weigh(
     place: Place,
     seeing: &mut Option<Repeated>,
     cuts: &mut [Cut],
 ) -> Result<(u32, Nanos), Box<dyn Error>> {
-    let mut services = |times: u32, periods: u64| -> Result<Vec<u64>, Box<dyn Error>> {
-        if let Some(work) = seeing.as_mut() {
-            work.times = times;
-        }
-        let stream = Seeing {
-            work: &mut *seeing,
-            cost: PERIOD,
+    let mut services =
+        |times: u32, periods: u64, job: Option<Learning>| -> Result<Vec<u64>, Box<dyn Error>> {
+            if let Some(work) = seeing.as_mut() {
+                work.times = times;
+            }
+            let stream = Seeing {
+                work: &mut *seeing,
+                cost: PERIOD,
+            };
+            let outcome = arm::play(place, Policy::Priority, periods, Some(stream), job)?;
+            let service = |it: &arm::Answered| Some((it.end - it.start?).0);
+            let mut services: Vec<u64> = outcome.answered.iter().filter_map(service).collect();
+            services.sort_unstable();
+            Ok(services)
         };
-        let job = cuts.last_mut().map(learning);
-        let outcome = arm::play(place, Policy::Priority, periods, Some(stream), job)?;
-        let service = |it: &arm::Answered| Some((it.end - it.start?).0);
-        let mut services: Vec<u64> = outcome.answered.iter().filter_map(service).collect();
-        services.sort_unstable();
-        Ok(services)
-    };
-    const FIRST: u32 = 8;
-    let each = quantile(&services(FIRST, 20)?, 5_000) / u64::from(FIRST);
+    let each = quantile(&services(WEIGHED, 20, None)?, 5_000) / u64::from(WEIGHED);
     let times = (WANTED_SHARE * PERIOD.0 as f64 / each.max(1) as f64)
         .round()
         .max(1.0) as u32;
+    let beside = services(times, 25, cuts.last_mut().map(learning))?;
     // The second longest: one stall of the machine is not the work's.
-    let upper = services(times, 25)?
-        .iter()
-        .rev()
-        .nth(1)
-        .copied()
-        .unwrap_or(PERIOD.0);
+    let upper = beside.iter().rev().nth(1).copied().unwrap_or(PERIOD.0);
     Ok((times, Nanos(upper).scaled(MARGIN)))
 }
 
