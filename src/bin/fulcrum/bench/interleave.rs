@@ -91,22 +91,21 @@ impl Cut {
     }
 }
 
-/// Training steps and the time they took, over all rounds.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Trained {
-    steps: f64,
-    time: Nanos,
-}
+/// Training rate of each round, steps a second.
+#[derive(Default)]
+pub(super) struct Trained(Vec<f64>);
 
 impl Trained {
     fn add(&mut self, outcome: &Outcome) {
-        self.steps += outcome.steps;
-        self.time += outcome.time;
+        self.0.push(outcome.steps / outcome.time.as_secs_f64().max(1e-9));
     }
 
-    /// Steps a second.
+    /// The median of the rounds; zero before the first.
     pub(super) fn rate(&self) -> f64 {
-        self.steps / self.time.as_secs_f64().max(1e-9)
+        let mut rates = self.0.clone();
+        rates.sort_by(f64::total_cmp);
+        let middle = |place: usize| rates.get(place).copied().unwrap_or(0.0);
+        (middle(rates.len() / 2) + middle(rates.len().saturating_sub(1) / 2)) / 2.0
     }
 }
 
@@ -219,7 +218,7 @@ fn measure(models: &Models, quick: bool, begin: Nanos) -> Result<Measured, Box<d
         .and_then(|cut| cut.work.as_ref())
         .map_or(0, OnnxTraining::minibatch);
     let (runs_per_request, cost) = weigh(place, &mut seeing, &mut cuts)?;
-    let mut arms: Vec<Arm> = Policy::ALL
+    let arms: Vec<Arm> = Policy::ALL
         .into_iter()
         // Its grain is the minibatch.
         .flat_map(|policy| {
@@ -236,85 +235,123 @@ fn measure(models: &Models, quick: bool, begin: Nanos) -> Result<Measured, Box<d
             stalled: 0,
         })
         .collect();
-    let mut alone = Alone::default();
-    let mut warnings = Vec::new();
-    let mut stalls = Vec::new();
-    // The stream alone at the beginning and in the middle of a round, each cut alone, each arm.
-    let each_round = 2 + cuts.len() + arms.len();
-    let mut left = rounds as usize * each_round;
-    let mut watched = false;
-    for round in 1..=rounds {
-        eprintln!("round {round} of {rounds}");
-        for turn in 0..each_round {
-            let share = Nanos((end - Monotonic.now()).0 / left as u64);
+    let turns = turns(cuts.len(), arms.len());
+    let mut left = u64::from(rounds) * turns.len() as u64;
+    let mut bench = Bench {
+        place,
+        seeing,
+        cost,
+        cuts,
+        arms,
+        alone: Alone::default(),
+        stalls: Vec::new(),
+        watched: false,
+        warnings: Vec::new(),
+    };
+    for round in 0..rounds as usize {
+        eprintln!("round {} of {rounds}", round + 1);
+        // Begins elsewhere in each round, so that a slow change of the machine meets all alike.
+        let first = round * turns.len() / rounds as usize;
+        for turn in turns.iter().cycle().skip(first).take(turns.len()) {
+            let share = Nanos((end - Monotonic.now()).0 / left);
             left -= 1;
-            let periods = ((share - AROUND).0 / PERIOD.0).max(FEWEST);
-            // Another order in each round, so that a slow change of the machine meets all alike.
-            let turn = (turn + round as usize * each_round / rounds as usize) % each_round;
-            let watchman = place.cpu.map(Watchman::start).transpose()?;
-            let with_stream = |work| Seeing { work, cost };
-            let (outcome, arm) = match turn {
-                0 | 1 => {
-                    let outcome = arm::play(
-                        place,
-                        Policy::Slack,
-                        periods,
-                        Some(with_stream(&mut seeing)),
-                        None,
-                    )?;
-                    alone.add(&outcome);
-                    (outcome, None)
-                }
-                _ if turn < 2 + cuts.len() => {
-                    let Some(cut) = cuts.get_mut(turn - 2) else {
-                        continue;
-                    };
-                    let learning = learning(cut);
-                    let outcome = arm::play(place, Policy::Slack, periods, None, Some(learning))?;
-                    cut.alone.add(&outcome);
-                    (outcome, None)
-                }
-                _ => {
-                    let Some(arm) = arms.get_mut(turn - 2 - cuts.len()) else {
-                        continue;
-                    };
-                    let Some(cut) = cuts.get_mut(arm.cut) else {
-                        continue;
-                    };
-                    let stream = with_stream(&mut seeing);
-                    let outcome = arm::play(place, arm.policy, periods, Some(stream), Some(learning(cut)))?;
-                    (outcome, Some(arm))
-                }
-            };
-            let seen = watchman.map(Watchman::stop);
-            watched |= seen.is_some() && outcome.warnings.is_empty();
-            let seen = seen.unwrap_or_default();
-            if let Some(arm) = arm {
-                arm.add(&outcome, &seen);
-            }
-            stalls.extend(seen);
-            for warning in outcome.warnings {
-                if !warnings.contains(&warning) {
-                    eprintln!("warning: {warning}");
-                    warnings.push(warning);
-                }
-            }
+            bench.play(*turn, ((share - AROUND).0 / PERIOD.0).max(FEWEST))?;
         }
     }
-    alone.sort();
-    arms.iter_mut().for_each(|arm| arm.latencies.sort_unstable());
+    bench.alone.sort();
+    bench
+        .arms
+        .iter_mut()
+        .for_each(|arm| arm.latencies.sort_unstable());
     Ok(Measured {
         engine: models.engine(),
         runs_per_request,
         cost,
         samples,
-        cuts,
-        alone,
-        arms,
+        cuts: bench.cuts,
+        alone: bench.alone,
+        arms: bench.arms,
         rounds,
-        stalls: watched.then_some(stalls),
-        warnings,
+        stalls: bench.watched.then_some(bench.stalls),
+        warnings: bench.warnings,
     })
+}
+
+/// What is run for a while.
+#[derive(Clone, Copy)]
+enum Turn {
+    /// The stream alone.
+    Alone,
+    /// This cut alone.
+    Cut(usize),
+    /// This arm.
+    Arm(usize),
+}
+
+/// A round: every cut alone and every arm once, the stream alone at the beginning and in the middle.
+fn turns(cuts: usize, arms: usize) -> Vec<Turn> {
+    let mut turns = vec![Turn::Alone];
+    turns.extend((0..cuts).map(Turn::Cut));
+    turns.extend((0..arms / 2).map(Turn::Arm));
+    turns.push(Turn::Alone);
+    turns.extend((arms / 2..arms).map(Turn::Arm));
+    turns
+}
+
+/// The workloads, and what has been measured so far.
+struct Bench {
+    place: Place,
+    seeing: Option<Repeated>,
+    cost: Nanos,
+    cuts: Vec<Cut>,
+    arms: Vec<Arm>,
+    alone: Alone,
+    stalls: Vec<Stall>,
+    watched: bool,
+    warnings: Vec<String>,
+}
+
+impl Bench {
+    fn play(&mut self, turn: Turn, periods: u64) -> Result<(), Box<dyn Error>> {
+        let (place, cost) = (self.place, self.cost);
+        let (policy, cut) = match turn {
+            Turn::Alone => (Policy::Slack, None),
+            Turn::Cut(cut) => (Policy::Slack, Some(cut)),
+            Turn::Arm(arm) => self
+                .arms
+                .get(arm)
+                .map_or((Policy::Slack, None), |arm| (arm.policy, Some(arm.cut))),
+        };
+        let learning = cut.and_then(|cut| self.cuts.get_mut(cut)).map(learning);
+        let work = &mut self.seeing;
+        let seeing = (!matches!(turn, Turn::Cut(_))).then_some(Seeing { work, cost });
+        let watchman = place.cpu.map(Watchman::start).transpose()?;
+        let outcome = arm::play(place, policy, periods, seeing, learning)?;
+        let stalls = watchman.map(Watchman::stop);
+        self.watched |= stalls.is_some() && outcome.warnings.is_empty();
+        let stalls = stalls.unwrap_or_default();
+        match turn {
+            Turn::Alone => self.alone.add(&outcome),
+            Turn::Cut(cut) => {
+                if let Some(cut) = self.cuts.get_mut(cut) {
+                    cut.alone.add(&outcome);
+                }
+            }
+            Turn::Arm(arm) => {
+                if let Some(arm) = self.arms.get_mut(arm) {
+                    arm.add(&outcome, &stalls);
+                }
+            }
+        }
+        self.stalls.extend(stalls);
+        for warning in outcome.warnings {
+            if !self.warnings.contains(&warning) {
+                eprintln!("warning: {warning}");
+                self.warnings.push(warning);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The last processor for the dispatcher, and this thread off it: the dispatcher may never leave it.
