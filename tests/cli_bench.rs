@@ -148,9 +148,10 @@ fn without_onnx_runtime_interleave_says_so_in_one_sentence() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(output.stdout.is_empty());
-    let last = said.lines().last().unwrap_or_default();
+    let first = said.lines().next().unwrap_or_default();
     assert!(
-        last.starts_with("fulcrum: ") && last.contains("/nowhere/libonnxruntime.so"),
+        first.starts_with("fulcrum: ONNX Runtime was not found")
+            && said.contains("/nowhere/libonnxruntime.so"),
         "{said}"
     );
 }

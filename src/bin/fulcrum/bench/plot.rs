@@ -24,7 +24,14 @@ const COLOURS: [RGBColor; 7] = [
 pub(super) fn draw(measured: &Measured) -> Result<String, Box<dyn Error>> {
     let rows = rows(measured);
     let point = |row: &Row| (row.training_rate_over_alone, row.p99_over_alone);
-    let highest = rows.iter().map(|row| row.p99_over_alone).fold(2.0, f64::max);
+    let (low, high) = rows.iter().fold((1.0_f64, 2.0_f64), |(low, high), row| {
+        (low.min(row.p99_over_alone), high.max(row.p99_over_alone))
+    });
+    let (low, high) = (0.8 * low.max(1e-3), 1.2 * high);
+    let fastest = rows
+        .iter()
+        .map(|row| row.training_rate_over_alone)
+        .fold(1.0, f64::max);
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
@@ -33,7 +40,7 @@ pub(super) fn draw(measured: &Measured) -> Result<String, Box<dyn Error>> {
             .margin(10)
             .x_label_area_size(36)
             .y_label_area_size(56)
-            .build_cartesian_2d(0.0..1.0, (0.8..1.2 * highest).log_scale())?;
+            .build_cartesian_2d(0.0..fastest, (low..high).log_scale())?;
         chart
             .configure_mesh()
             .x_desc("training rate over its rate alone")
@@ -41,7 +48,7 @@ pub(super) fn draw(measured: &Measured) -> Result<String, Box<dyn Error>> {
             .light_line_style(WHITE)
             .draw()?;
         let limit = measured.alone.left();
-        let edge = [(limit, 0.8), (limit, 1.2 * highest)];
+        let edge = [(limit, low), (limit, high)];
         chart
             .draw_series(LineSeries::new(edge, FRAME.stroke_width(1)))?
             .label(format!("1 - U - s/T = {limit:.2}"))
