@@ -1,7 +1,7 @@
 # make demo   the robot sees on time while it learns (simulated board)
 # make test   everything that is tested, with stable Rust alone
 # make check  Miri and bare-metal builds on the nightly toolchain; skips loudly where there is none
-# make bench  what the hot path, admission, measuring and a mode switch cost
+# make bench  what the hot path, admission, measuring and a mode switch cost; inference beside training (quarter of an hour)
 # make doc    the library's documentation
 # make clean
 
@@ -39,7 +39,9 @@ check:
 	bash tests/tools/check.sh
 
 bench: $(ORT)
-	$(CARGO) bench --features fuse --bench cost --bench admission --bench meter --bench mode
+	$(CARGO) run --release --features cli -- bench cost
+	$(CARGO) run --release --features cli -- bench interleave --out docs
+	$(CARGO) bench --features fuse --bench admission --bench meter --bench mode
 
 doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --features cli

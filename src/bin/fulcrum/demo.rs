@@ -1,14 +1,13 @@
 //! `fulcrum demo`: a camera is answered on time while a network learns, on a simulated board.
 
-mod camera;
 mod perfetto;
 mod prepare;
 mod record;
 mod report;
 mod scene;
-mod stalls;
 mod watch;
 
+use crate::models::Models;
 use clap::Args;
 use fulcrum::file;
 use fulcrum::schedule::Policy;
@@ -89,7 +88,7 @@ fn positive(text: &str) -> Result<f64, String> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    let models = prepare::Models::read(arguments)?;
+    let models = models(arguments)?;
     if let (Some(steps), Some(path)) = (arguments.pretrain, &arguments.weights_out) {
         return prepare::pretrain(&models, arguments.seed, steps, path);
     }
@@ -102,7 +101,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     outcome
 }
 
-fn run_into(arguments: &Arguments, models: &prepare::Models) -> Result<(), Box<dyn Error>> {
+fn models(arguments: &Arguments) -> Result<Models, Box<dyn Error>> {
+    let [model, step, weights] =
+        [&arguments.model, &arguments.step, &arguments.weights].map(|path| path.as_deref());
+    Models::read(model, step, weights)
+}
+
+fn run_into(arguments: &Arguments, models: &Models) -> Result<(), Box<dyn Error>> {
     let prepared = Prepared::new(arguments, models)?;
     let policies = if arguments.compare {
         vec![Policy::Fcfs, Policy::Slack]

@@ -3,13 +3,18 @@
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
+mod bench;
 mod board;
+mod camera;
 mod conf;
 mod demo;
 mod doctor;
 mod holding;
 mod mode;
+mod models;
 mod presets;
+mod processor;
+mod stalls;
 mod subject;
 mod table;
 mod twin;
@@ -25,6 +30,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
+    Bench(bench::Arguments),
     Board(board::Arguments),
     Conf(conf::Arguments),
     Demo(demo::Arguments),
@@ -36,6 +42,7 @@ enum Verb {
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().verb {
+        Verb::Bench(arguments) => bench::run(&arguments),
         Verb::Board(arguments) => board::run(&arguments),
         Verb::Conf(arguments) => return conf::run(&arguments),
         Verb::Demo(arguments) => demo::run(&arguments),

@@ -1,7 +1,9 @@
 //! What comes before a run: the models are read, profiled on this machine, and a plan is made for the simulated board.
 
 use super::Arguments;
-use super::camera::{Camera, Light, PIXELS, SHAPES};
+use crate::camera::{self, Camera, Light, PIXELS};
+use crate::models::Models;
+use crate::processor::DISPATCHER;
 use fulcrum::board::Board;
 use fulcrum::bound::Rule;
 use fulcrum::clock::{Clock, Monotonic, thread_time};
@@ -12,12 +14,8 @@ use fulcrum::profile::{Kind, Profile, RawRow, Row, measure};
 use fulcrum::runtime::realtime::set_fifo;
 use fulcrum::twin::{HostTime, Twin};
 use fulcrum::units::{Milliwatts, Nanos};
-use fulcrum::workload::onnx::model::{Weight, decode_weights, encode_weights};
-use fulcrum::workload::onnx::{
-    InferenceConfig, Library, OnnxInference, OnnxTraining, Publish, TrainingConfig, weight_names,
-};
-use fulcrum::workload::{Inference, Progress, Request, Training, WorkloadError, swap};
-use std::borrow::Cow;
+use fulcrum::workload::onnx::model::encode_weights;
+use fulcrum::workload::{Inference, Progress, Request, Training};
 use std::error::Error;
 use std::path::Path;
 
@@ -30,126 +28,6 @@ const MINIBATCHES: [u32; 4] = [1, 2, 3, 4];
 
 /// Thousandths added to measured times: the host is shared, and a profile of a second is short.
 const MARGIN: u32 = 150;
-
-/// Real-time priority of the dispatcher.
-pub(super) const DISPATCHER: u8 = 50;
-
-/// Learning rate of the training step (Adam).
-const RATE: f32 = 4e-3;
-
-/// Steps between two sets of weights that go live.
-const PUBLISH_EVERY: u32 = 4;
-
-/// The three model files.
-pub(super) struct Models {
-    library: Library,
-    infer: (String, Cow<'static, [u8]>),
-    step: (String, Cow<'static, [u8]>),
-    weights: Vec<Weight>,
-    names: Vec<String>,
-}
-
-impl Models {
-    /// Opens ONNX Runtime and reads the files, built in unless named.
-    pub(super) fn read(arguments: &Arguments) -> Result<Models, Box<dyn Error>> {
-        let library = Library::open()?;
-        let infer = file_or(
-            arguments.model.as_deref(),
-            "shapes_infer.onnx",
-            include_bytes!("../../../../tests/fixtures/shapes_infer.onnx"),
-        )?;
-        let step = file_or(
-            arguments.step.as_deref(),
-            "shapes_step.onnx",
-            include_bytes!("../../../../tests/fixtures/shapes_step.onnx"),
-        )?;
-        let weights = file_or(
-            arguments.weights.as_deref(),
-            "shapes_day.onnx",
-            include_bytes!("../../../../tests/fixtures/shapes_day.onnx"),
-        )?;
-        let names = weight_names(&infer.0, &infer.1)?;
-        let weights = decode_weights(&weights.0, &weights.1)?;
-        Ok(Models {
-            library,
-            infer,
-            step,
-            weights,
-            names,
-        })
-    }
-
-    /// The forward model as a workload that takes its frames from `fill`.
-    pub(super) fn inference(
-        &self,
-        minibatch: usize,
-        fill: impl FnMut(&Request, &mut [f32]) -> Result<(), WorkloadError> + Send + 'static,
-        swap: Option<swap::Receiver>,
-    ) -> Result<OnnxInference, Box<dyn Error>> {
-        let config = InferenceConfig {
-            name: self.infer.0.clone(),
-            minibatch,
-            row: PIXELS,
-            classes: SHAPES.len(),
-            weights: self.weights.clone(),
-            fill: Box::new(fill),
-            swap,
-        };
-        Ok(OnnxInference::new(&self.library, &self.infer.1, config)?)
-    }
-
-    /// The training step as a job that takes its minibatches from `fetch`, in pieces of `wanted` on this machine.
-    pub(super) fn training(
-        &self,
-        wanted: Option<Nanos>,
-        fetch: impl FnMut(&mut [f32], &mut [i64]) -> bool + Send + 'static,
-        sender: Option<swap::Sender>,
-    ) -> Result<OnnxTraining, Box<dyn Error>> {
-        let config = TrainingConfig {
-            name: self.step.0.clone(),
-            row: PIXELS,
-            weights: self.weights.clone(),
-            lr: RATE,
-            wanted_piece: wanted,
-            fetch: Box::new(fetch),
-            publish: sender.map(|sender| Publish {
-                sender,
-                names: self.names.clone(),
-                every: PUBLISH_EVERY,
-            }),
-        };
-        Ok(OnnxTraining::new(&self.library, &self.step.1, config)?)
-    }
-
-    /// A way for new weights from the training job to inference.
-    pub(super) fn swap(&self) -> (swap::Sender, swap::Receiver) {
-        let known = self
-            .names
-            .iter()
-            .filter_map(|name| self.weights.iter().find(|weight| weight.name == *name));
-        swap::channel(known.map(|weight| weight.values.len()).sum())
-    }
-
-    pub(super) fn engine(&self) -> String {
-        format!("ONNX Runtime {}", self.library.version())
-    }
-}
-
-/// A model's name and bytes.
-fn file_or(
-    path: Option<&Path>,
-    name: &str,
-    built_in: &'static [u8],
-) -> Result<(String, Cow<'static, [u8]>), String> {
-    match path {
-        None => Ok((name.to_string(), Cow::Borrowed(built_in))),
-        Some(path) => {
-            let bytes = std::fs::read(path)
-                .map_err(|error| format!("{} could not be read: {error}", path.display()))?;
-            Ok((path.display().to_string(), Cow::Owned(bytes)))
-        }
-    }
-}
 
 /// What the run needs to know of machine, models and plan.
 pub(super) struct Prepared {
@@ -182,7 +60,7 @@ pub(super) struct Allowance {
 impl Allowance {
     /// Twice the worst of 300 wake-ups on this machine, between 8 and 12 ms: a shared machine stands still for some
     /// milliseconds now and then, rarely enough that no measurement of a second sees it. What is longer is told apart by
-    /// [`super::stalls`].
+    /// [`crate::stalls`].
     fn measure() -> Allowance {
         let wake_ups = || {
             // As the dispatcher will be, where the machine allows it.
@@ -217,7 +95,7 @@ impl Prepared {
         );
         let allowance = Allowance::measure();
         let mut host = measure_inference(models, arguments.seed)?;
-        let whole = models.training(None, day_minibatches(arguments.seed), None)?;
+        let whole = models.training(None, camera::day_minibatches(arguments.seed), None)?;
         let step = whole.step_length();
         let samples = u32::try_from(whole.minibatch()).unwrap_or(u32::MAX);
         host.push(HostTime {
@@ -376,20 +254,9 @@ fn rows(twin: &Twin, host: &[HostTime]) -> Result<Vec<Row>, Box<dyn Error>> {
     Ok(host.iter().map(row).collect::<Result<_, _>>()?)
 }
 
-/// Minibatches of fresh frames by day.
-fn day_minibatches(seed: u64) -> impl FnMut(&mut [f32], &mut [i64]) -> bool + Send {
-    let mut camera = Camera::new(seed);
-    move |x, y| {
-        for (row, label) in x.chunks_exact_mut(PIXELS).zip(y) {
-            *label = camera.frame(Light::Day, row) as i64;
-        }
-        true
-    }
-}
-
 /// Trains on the day scene and writes the weights.
 pub(super) fn pretrain(models: &Models, seed: u64, steps: u32, path: &Path) -> Result<(), Box<dyn Error>> {
-    let mut training = models.training(None, day_minibatches(seed), None)?;
+    let mut training = models.training(None, camera::day_minibatches(seed), None)?;
     for step in 1..=steps {
         for piece in 0..training.pieces() {
             if let Progress::Stepped { loss } = training.run_piece(piece)?

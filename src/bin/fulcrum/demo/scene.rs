@@ -1,11 +1,13 @@
 //! One run: the camera, the runtime and the simulated board, and what is seen of them.
 
 use super::Arguments;
-use super::camera::{Camera, Light, PIXELS, Random, vary};
-use super::prepare::{DISPATCHER, LEARN, Models, Prepared, period};
+use super::prepare::{LEARN, Prepared, period};
 use super::record::Record;
-use super::stalls::Watchman;
 use super::watch::{Watch, token};
+use crate::camera::{Camera, Light, PIXELS, Random, vary};
+use crate::models::Models;
+use crate::processor::{CAMERA, DISPATCHER, last_cpu, on};
+use crate::stalls::Watchman;
 use fulcrum::clock::{Clock, Monotonic};
 use fulcrum::power::Change;
 use fulcrum::profile::Kind;
@@ -30,9 +32,6 @@ const REPLAY: usize = 120;
 /// Ratio from which the dispatcher may be a real-time thread. At 1000 it would keep its processor busy all the time, and
 /// the kernel stops real-time threads that do (`sched_rt_runtime_us`, 95 %) for 50 ms: that would be a missed deadline.
 const REALTIME_FROM: u64 = 1_150;
-
-/// Real-time priority of the camera: above the dispatcher's, as a sensor's interrupt would be.
-const CAMERA: u8 = 60;
 
 /// How often the board's sensors are read.
 const READ_EVERY: Nanos = Nanos::from_millis(100);
@@ -167,24 +166,6 @@ fn play_in_mode(
     watch.drain();
     let stalls = watchman.map(Watchman::stop);
     Ok(watch.record(arguments, prepared, policy, &runtime, stalls.as_deref()))
-}
-
-/// Real-time on one processor, which the watchman watches.
-fn on(cpu: usize, priority: u8) -> Realtime {
-    Realtime {
-        priority: Some(priority),
-        cpu: Some(cpu),
-        lock_memory: false,
-    }
-}
-
-/// The last processor this program may run on; the first is where most interrupts go.
-fn last_cpu() -> usize {
-    let allowed = rustix::thread::sched_getaffinity(None).unwrap_or_default();
-    (0..rustix::thread::CpuSet::MAX_CPU)
-        .rev()
-        .find(|cpu| allowed.is_set(*cpu))
-        .unwrap_or(0)
 }
 
 /// Says what was promised before anything runs.

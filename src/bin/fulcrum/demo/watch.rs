@@ -1,10 +1,10 @@
 //! The watch follows a run: it collects what comes out, says once a second how it stands, and makes the record.
 
 use super::Arguments;
-use super::camera::SHAPES;
 use super::prepare::{Prepared, period};
 use super::record::{self, Record, Summary};
-use super::stalls::{self, Stall};
+use crate::camera::SHAPES;
+use crate::stalls::{self, Stall};
 use fulcrum::board::Board;
 use fulcrum::clock::{Clock, Monotonic};
 use fulcrum::power::Window;

@@ -4,8 +4,9 @@
 //! on the dispatcher's own processor above every other thread: where even it was not run, nothing was. It is asked which
 //! late frames a stall explains; they are told apart from the schedule's own, never left out silently.
 
+use crate::processor::enter;
 use fulcrum::clock::{Clock, Monotonic};
-use fulcrum::runtime::realtime::{Realtime, Warning};
+use fulcrum::runtime::Warning;
 use fulcrum::units::Nanos;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -22,34 +23,30 @@ const SHORTEST: Nanos = Nanos::from_millis(1);
 
 /// A span in which the processor was away.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Stall {
+pub(crate) struct Stall {
     from: Nanos,
     to: Nanos,
 }
 
 /// The thread that notices. Without the right to a real-time priority it cannot tell a stall from other work, and says
 /// that there was none.
-pub(super) struct Watchman {
+pub(crate) struct Watchman {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Vec<Stall>>,
 }
 
 impl Watchman {
     /// Watches processor `cpu` from now on.
-    pub(super) fn start(cpu: usize) -> std::io::Result<Watchman> {
+    pub(crate) fn start(cpu: usize) -> std::io::Result<Watchman> {
         let stop = Arc::new(AtomicBool::new(false));
         let their_stop = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
             .name("watchman".into())
             .spawn(move || {
                 let mut allowed = true;
-                let wanted = Realtime {
-                    priority: Some(PRIORITY),
-                    cpu: Some(cpu),
-                    lock_memory: false,
-                };
-                wanted
-                    .apply(|warning| allowed &= !matches!(warning, Warning::Priority(_) | Warning::Cpu(..)));
+                enter(cpu, PRIORITY, |warning| {
+                    allowed &= !matches!(warning, Warning::Priority(_) | Warning::Cpu(..));
+                });
                 let mut stalls = Vec::new();
                 while allowed && !their_stop.load(Relaxed) {
                     let due = Monotonic.now() + EVERY;
@@ -65,7 +62,7 @@ impl Watchman {
     }
 
     /// What it saw.
-    pub(super) fn stop(self) -> Vec<Stall> {
+    pub(crate) fn stop(self) -> Vec<Stall> {
         self.stop.store(true, Relaxed);
         // It does not panic.
         self.thread.join().unwrap_or_default()
@@ -73,14 +70,14 @@ impl Watchman {
 }
 
 /// How much of the time between `from` and `to` the machine stood still.
-pub(super) fn within(stalls: &[Stall], from: Nanos, to: Nanos) -> Nanos {
+pub(crate) fn within(stalls: &[Stall], from: Nanos, to: Nanos) -> Nanos {
     stalls.iter().fold(Nanos::ZERO, |sum, stall| {
         sum + (stall.to.min(to) - stall.from.max(from))
     })
 }
 
 /// The longest.
-pub(super) fn longest(stalls: &[Stall]) -> Nanos {
+pub(crate) fn longest(stalls: &[Stall]) -> Nanos {
     stalls
         .iter()
         .map(|stall| stall.to - stall.from)

@@ -131,6 +131,17 @@ pub(crate) fn vary(random: &mut Random, pixels: &mut [f32]) {
     }
 }
 
+/// Minibatches of fresh frames by day.
+pub(crate) fn day_minibatches(seed: u64) -> impl FnMut(&mut [f32], &mut [i64]) -> bool + Send {
+    let mut camera = Camera::new(seed);
+    move |x, y| {
+        for (row, label) in x.chunks_exact_mut(PIXELS).zip(y) {
+            *label = camera.frame(Light::Day, row) as i64;
+        }
+        true
+    }
+}
+
 fn arrange(random: &mut Random) -> Scene {
     let radius = random.between(6.5, 9.0);
     Scene {

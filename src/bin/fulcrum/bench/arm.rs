@@ -1,0 +1,332 @@
+//! One arm of the comparison: a policy over one cut of the training step, beside the stream, for a while.
+
+use crate::camera::{self, Camera, Light, PIXELS};
+use crate::models::Models;
+use crate::processor::{CAMERA, DISPATCHER, enter, on};
+use fulcrum::clock::{Clock, Monotonic};
+use fulcrum::runtime::{Builder, Completions, Options, Realtime, Runtime, Submitter};
+use fulcrum::schedule::{Arrival, JobSpec, Overdue, Policy, Request, StreamSpec, name};
+use fulcrum::units::Nanos;
+use fulcrum::workload::onnx::{OnnxInference, OnnxTraining};
+use fulcrum::workload::{Inference, Progress, Training, WorkloadError};
+use std::error::Error;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Time between two requests: 15 Hz.
+pub(super) const PERIOD: Nanos = Nanos::period_of_millihertz(15_000);
+
+/// How late a request may be handed in, and a piece may end; part of the bound.
+const ALLOWED: Nanos = Nanos::from_millis(1);
+
+/// From a decision to the work; part of the bound.
+const SWITCH: Nanos = Nanos::from_micros(200);
+
+/// How long answers are waited for after the last period.
+const PATIENCE: Nanos = Nanos::from_millis(300);
+
+/// Minibatches drawn before the first arm, so that a fetch costs no more than copying one.
+const DRAWN: usize = 16;
+
+/// Where an arm runs.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    /// The dispatcher's processor; `None` where there is but one, which nobody may keep for himself.
+    pub(super) cpu: Option<usize>,
+}
+
+/// The forward model, run several times for each request so that the stream is as heavy as wanted.
+pub(super) struct Repeated {
+    work: OnnxInference,
+    pub(super) times: u32,
+}
+
+impl Repeated {
+    /// One run for each request, over the same frame.
+    pub(super) fn new(models: &Models) -> Result<Repeated, Box<dyn Error>> {
+        let mut frame = [0.0; PIXELS];
+        Camera::new(1).frame(Light::Day, &mut frame);
+        let fill = move |_: &Request, row: &mut [f32]| {
+            row.copy_from_slice(&frame);
+            Ok(())
+        };
+        Ok(Repeated {
+            work: models.inference(1, fill, None)?,
+            times: 1,
+        })
+    }
+}
+
+impl Inference for Repeated {
+    fn run(&mut self, requests: &[Request], answers: &mut [u64]) -> Result<(), WorkloadError> {
+        (0..self.times).try_for_each(|_| self.work.run(requests, answers))
+    }
+}
+
+/// The training step in pieces of `wanted`, over minibatches drawn before.
+pub(super) fn training(models: &Models, wanted: Option<Nanos>) -> Result<OnnxTraining, Box<dyn Error>> {
+    let mut draw = camera::day_minibatches(1);
+    let (mut drawn, mut next) = (Vec::new(), 0);
+    let fetch = move |x: &mut [f32], y: &mut [i64]| {
+        if drawn.len() < DRAWN {
+            draw(x, y);
+            drawn.push((x.to_vec(), y.to_vec()));
+            return true;
+        }
+        if let Some((from_x, from_y)) = drawn.get(next) {
+            x.copy_from_slice(from_x);
+            y.copy_from_slice(from_y);
+        }
+        next = (next + 1) % DRAWN;
+        true
+    };
+    let mut training = models.training(wanted, fetch, None)?;
+    for _ in 0..DRAWN {
+        training.run_piece(0)?;
+    }
+    Ok(training)
+}
+
+/// A workload lent to a runtime; it comes home when the runtime ends.
+struct Lent<W> {
+    work: Option<W>,
+    home: rtrb::Producer<W>,
+}
+
+fn lend<W>(work: W) -> (Lent<W>, rtrb::Consumer<W>) {
+    let (home, back) = rtrb::RingBuffer::new(1);
+    (
+        Lent {
+            work: Some(work),
+            home,
+        },
+        back,
+    )
+}
+
+impl<W> Drop for Lent<W> {
+    fn drop(&mut self) {
+        if let Some(work) = self.work.take() {
+            // There is room for the one.
+            let _ = self.home.push(work);
+        }
+    }
+}
+
+impl<W: Inference> Inference for Lent<W> {
+    fn run(&mut self, requests: &[Request], answers: &mut [u64]) -> Result<(), WorkloadError> {
+        let missing = WorkloadError::NoData;
+        self.work.as_mut().ok_or(missing)?.run(requests, answers)
+    }
+}
+
+impl<W: Training> Training for Lent<W> {
+    fn pieces(&self) -> u16 {
+        self.work.as_ref().map_or(0, W::pieces)
+    }
+
+    fn run_piece(&mut self, piece: u16) -> Result<Progress, WorkloadError> {
+        self.work.as_mut().ok_or(WorkloadError::NoData)?.run_piece(piece)
+    }
+}
+
+/// A request and what became of it.
+#[derive(Clone, Copy)]
+pub(super) struct Answered {
+    pub(super) release: Nanos,
+    /// When its minibatch started; `None` if it had not when the arm ended.
+    pub(super) start: Option<Nanos>,
+    /// When it was answered, or else when the arm ended.
+    pub(super) end: Nanos,
+}
+
+impl Answered {
+    pub(super) fn latency(&self) -> Nanos {
+        self.end - self.release
+    }
+}
+
+/// What one run of an arm came to.
+pub(super) struct Outcome {
+    pub(super) answered: Vec<Answered>,
+    pub(super) bound: Option<Nanos>,
+    /// Training steps ended, and the part of the one that had begun.
+    pub(super) steps: f64,
+    /// The time in which.
+    pub(super) time: Nanos,
+    pub(super) warnings: Vec<String>,
+}
+
+/// The stream of an arm: its work and what is announced for it.
+pub(super) struct Seeing<'a> {
+    pub(super) work: &'a mut Option<Repeated>,
+    pub(super) cost: Nanos,
+}
+
+/// The job of an arm: its work and what is announced for its pieces.
+pub(super) struct Learning<'a> {
+    pub(super) work: &'a mut Option<OnnxTraining>,
+    pub(super) lengths: &'a [Nanos],
+}
+
+/// Runs stream and job, whichever there are, under `policy` for so many periods.
+pub(super) fn play(
+    place: Place,
+    policy: Policy,
+    periods: u64,
+    seeing: Option<Seeing>,
+    learning: Option<Learning>,
+) -> Result<Outcome, Box<dyn Error>> {
+    let kept = "a workload did not come back from its runtime";
+    let mut builder = Builder::new(Options {
+        policy,
+        switch: SWITCH,
+        late: ALLOWED,
+        // A policy that cannot keep the deadline is shown all the same: that is what the comparison is for.
+        start_unfit: true,
+        realtime: place.cpu.map_or(Realtime::default(), |cpu| on(cpu, DISPATCHER)),
+    });
+    let mut stream = None;
+    let mut see_home = None;
+    if let Some(Seeing { work, cost }) = seeing {
+        let (lent, back) = lend(work.take().ok_or(kept)?);
+        see_home = Some((work, back));
+        stream = Some(builder.stream(camera_spec(cost), Box::new(lent))?);
+    }
+    let mut learn_home = None;
+    let mut lengths: &[Nanos] = &[];
+    if let Some(learning) = learning {
+        let (lent, back) = lend(learning.work.take().ok_or(kept)?);
+        learn_home = Some((learning.work, back));
+        lengths = learning.lengths;
+        let spec = JobSpec {
+            name: name("learner"),
+            pieces: lengths.iter().copied().collect(),
+        };
+        builder.job(spec, Box::new(lent))?;
+    }
+    let mut runtime = builder.start()?;
+    let outcome = follow(place, periods, &runtime, stream, lengths);
+    runtime.stop();
+    drop(runtime);
+    if let Some((work, mut back)) = see_home {
+        *work = Some(back.pop().map_err(|_| kept)?);
+    }
+    if let Some((work, mut back)) = learn_home {
+        *work = Some(back.pop().map_err(|_| kept)?);
+    }
+    outcome
+}
+
+fn camera_spec(cost: Nanos) -> StreamSpec {
+    StreamSpec {
+        name: name("camera"),
+        arrival: Arrival::Periodic {
+            period: PERIOD,
+            jitter: ALLOWED,
+        },
+        deadline: PERIOD,
+        minibatch: 1,
+        cost,
+        priority: 0,
+        overdue: Overdue::Run,
+    }
+}
+
+fn follow(
+    place: Place,
+    periods: u64,
+    runtime: &Runtime,
+    stream: Option<(Submitter, Completions)>,
+    lengths: &[Nanos],
+) -> Result<Outcome, Box<dyn Error>> {
+    let start = Monotonic.now() + Nanos::from_millis(30);
+    let last = start + PERIOD.times(periods);
+    let (sensor, mut completions) = match stream {
+        Some((submitter, completions)) => {
+            (Some(sensor(place, submitter, start, periods)?), Some(completions))
+        }
+        None => (None, None),
+    };
+    let mut answers = vec![
+        None;
+        if completions.is_some() {
+            periods as usize
+        } else {
+            0
+        }
+    ];
+    let mut waiting = answers.len();
+    Monotonic.sleep_until(start);
+    let (first, first_at) = (trained(runtime, lengths), Monotonic.now());
+    let mut trained_at = None;
+    let mut now = first_at;
+    while now < last || (waiting > 0 && now < last + PATIENCE) {
+        std::thread::sleep(Duration::from_millis(4));
+        while let Some(completion) = completions.as_mut().and_then(Completions::poll) {
+            completion.answer?;
+            if let Some(answer) = answers.get_mut(completion.request.token as usize) {
+                *answer = Some((completion.start, completion.end));
+                waiting -= 1;
+            }
+        }
+        now = Monotonic.now();
+        if now >= last && trained_at.is_none() {
+            trained_at = Some((trained(runtime, lengths), now));
+        }
+    }
+    if let Some(sensor) = sensor {
+        // It ends by itself after its last request, and does not panic.
+        let _ = sensor.join();
+    }
+    let (steps, trained_at) = trained_at.unwrap_or((first, now));
+    if let Some(failures) = runtime
+        .job(0)
+        .map(|job| job.failures.get())
+        .filter(|count| *count > 0)
+    {
+        return Err(format!("the training step failed {failures} times").into());
+    }
+    let answered = answers.iter().zip(0..).map(|(answer, frame)| Answered {
+        release: start + PERIOD.times(frame),
+        start: answer.map(|(start, _)| start),
+        end: answer.map_or(now, |(_, end)| end),
+    });
+    Ok(Outcome {
+        answered: answered.collect(),
+        bound: runtime.bound(0),
+        steps: steps - first,
+        time: trained_at - first_at,
+        warnings: runtime.warnings().iter().map(ToString::to_string).collect(),
+    })
+}
+
+/// Training steps so far; of the one that has begun the part that its pieces make up.
+fn trained(runtime: &Runtime, lengths: &[Nanos]) -> f64 {
+    let sum = |lengths: &[Nanos]| lengths.iter().fold(Nanos::ZERO, |sum, it| sum + *it).0 as f64;
+    runtime.job(0).map_or(0.0, |job| {
+        let steps = job.steps.get();
+        let begun = job.pieces.get().saturating_sub(steps * lengths.len() as u64) as usize;
+        steps as f64 + sum(lengths.get(..begun).unwrap_or_default()) / sum(lengths).max(1.0)
+    })
+}
+
+/// A request each period. One that finds the queue full stays unanswered.
+fn sensor(
+    place: Place,
+    mut submitter: Submitter,
+    start: Nanos,
+    periods: u64,
+) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name("camera".into()).spawn(move || {
+        // Refused without the right to it; the dispatcher's own refusal is told.
+        if let Some(cpu) = place.cpu {
+            enter(cpu, CAMERA, |_| ());
+        }
+        for token in 0..periods {
+            let release = start + PERIOD.times(token);
+            Monotonic.sleep_until(release);
+            let _ = submitter.submit(Request { token, release });
+        }
+    })
+}

@@ -1,0 +1,157 @@
+//! `fulcrum bench` as a user runs it: the form of what it prints, and what holds on a machine of any speed.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail by panicking"
+)]
+
+use serde_json::Value;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+fn bench(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fulcrum"));
+    command.arg("bench").args(arguments);
+    command
+}
+
+fn json(output: &Output) -> Value {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {said}"))
+}
+
+/// The number at `pointer`, which is there and not negative.
+fn number(value: &Value, pointer: &str) -> f64 {
+    let number = value.pointer(pointer).and_then(Value::as_f64);
+    let number = number.unwrap_or_else(|| panic!("no number at {pointer}: {value}"));
+    assert!(number >= 0.0, "{pointer}: {number}");
+    number
+}
+
+fn positive(value: &Value, pointer: &str) -> f64 {
+    let number = number(value, pointer);
+    assert!(number > 0.0, "{pointer}: {number}");
+    number
+}
+
+#[test]
+fn cost_tells_every_figure_beside_its_target() {
+    let cost = json(&bench(&["cost", "--quick", "--json"]).output().unwrap());
+    let median = positive(&cost, "/decision/median_ns");
+    let met = median <= number(&cost, "/decision/target_median_ns");
+    assert_eq!(cost["decision"]["met"], met);
+    assert!(positive(&cost, "/decision/p9999_ns") > 0.0);
+    let rows = cost["decision"]["rows"].as_array().unwrap();
+    let eight = rows.iter().filter(|row| row["streams"] == 8);
+    assert!(eight.clone().count() >= 2);
+    let worst = eight.map(|row| positive(row, "/median_ns")).fold(0.0, f64::max);
+    assert_eq!(worst, median, "the headline is the slower state's");
+    let wake = &cost["submit_to_running"];
+    let ratio = positive(wake, "/submit_median_us") / positive(wake, "/bare_median_us");
+    assert!((ratio - positive(wake, "/median_over_bare")).abs() < 1e-9);
+    assert_eq!(wake["met"], ratio <= number(wake, "/target_median_over_bare"));
+    assert!(number(wake, "/submit_p999_us") >= number(wake, "/submit_median_us"));
+    assert!(number(wake, "/bare_p999_us") >= number(wake, "/bare_median_us"));
+    assert!(positive(&cost, "/switches/pieces") > 0.0);
+    for figure in [
+        "voluntary_per_request",
+        "involuntary_per_request",
+        "involuntary_per_piece",
+    ] {
+        number(&cost, &format!("/switches/{figure}"));
+    }
+    // Between two pieces back to back the dispatcher has nothing to wait for.
+    assert!(number(&cost, "/switches/voluntary_per_piece") < 0.01);
+    assert!(
+        cost["allocations"]["after_start"].is_null(),
+        "what is not measured has no figure"
+    );
+}
+
+#[test]
+fn interleave_has_a_row_for_every_policy_and_the_figures_agree_with_each_other() {
+    let folder: PathBuf = std::env::temp_dir().join(format!("fulcrum-bench-{}", std::process::id()));
+    let mut command = bench(&["interleave", "--quick", "--json", "--out"]);
+    let report = json(&command.arg(&folder).output().unwrap());
+    let picture = std::fs::read_to_string(folder.join("interleave.svg")).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert!(picture.starts_with("<svg") && picture.contains("slack"));
+    let alone = &report["inference"]["alone"];
+    let floor = ["/p50_ms", "/p99_ms", "/p999_ms", "/max_ms"].map(|it| positive(alone, it));
+    assert!(floor.is_sorted(), "{floor:?}");
+    let share = positive(&report, "/inference/utilisation");
+    assert!(share < 1.0);
+    positive(&report, "/training/alone_rate_hz");
+    let cuts = report["training"]["cuts"].as_array().unwrap();
+    assert!(cuts.len() >= 2);
+    assert_eq!(cuts[0]["pieces"], 2, "the fetch and the whole step");
+    for cut in cuts {
+        let left = positive(cut, "/possible_rate_hz") / positive(cut, "/alone_rate_hz");
+        assert!(
+            left < 1.0 - share + 1e-9,
+            "training has what inference leaves at most"
+        );
+        positive(cut, "/efficiency");
+    }
+    let rows = report["rows"].as_array().unwrap();
+    for policy in [
+        "fcfs",
+        "in-flight-4",
+        "time-slice-4",
+        "fulcrum",
+        "priority",
+        "edf",
+        "slack",
+    ] {
+        let wanted = if policy == "fulcrum" { 1 } else { cuts.len() };
+        let found = rows.iter().filter(|row| row["policy"] == policy).count();
+        assert_eq!(found, wanted, "{policy}");
+    }
+    for row in rows {
+        let requests = positive(row, "/requests");
+        for count in ["/misses", "/bound_violations", "/stalled"] {
+            assert!(number(row, count) <= requests, "{row}");
+        }
+        let cut = cuts.iter().find(|cut| cut["pieces"] == row["pieces"]).unwrap();
+        assert_eq!(row["piece_ms"], cut["piece_ms"]);
+        let rate = number(row, "/training_rate_over_alone") * number(&report, "/training/alone_rate_hz");
+        let of_possible = number(row, "/training_rate_over_possible") * number(cut, "/possible_rate_hz");
+        assert!((rate - of_possible).abs() < 1e-6, "{row}");
+        let quantiles = ["p50", "p99", "p999", "max"].map(|it| positive(row, &format!("/{it}_over_alone")));
+        let absolute: Vec<f64> = quantiles
+            .iter()
+            .zip(floor)
+            .map(|(over, alone)| over * alone)
+            .collect();
+        assert!(
+            absolute.is_sorted_by(|left, right| *left <= right * (1.0 + 1e-9)),
+            "{row}"
+        );
+        assert_eq!(row["aborted_ms"], 0.0, "nothing gives up a piece");
+        assert!(row["bound_ms"].is_null() || positive(row, "/bound_ms") > 0.0);
+        if row["bound_ms"].is_null() {
+            assert_eq!(row["bound_violations"], 0, "{row}");
+        }
+    }
+}
+
+#[test]
+fn without_onnx_runtime_interleave_says_so_in_one_sentence() {
+    let mut command = bench(&["interleave", "--quick"]);
+    let output = command
+        .env("FULCRUM_ORT_LIB", "/nowhere/libonnxruntime.so")
+        .output();
+    let output = output.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(output.stdout.is_empty());
+    let first = said.lines().next().unwrap_or_default();
+    assert!(
+        first.starts_with("fulcrum: ONNX Runtime was not found")
+            && said.contains("/nowhere/libonnxruntime.so"),
+        "{said}"
+    );
+}
