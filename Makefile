@@ -1,8 +1,9 @@
-# make demo   the robot sees on time while it learns (simulated board)
-# make test   everything that is tested, with stable Rust alone
-# make check  Miri and bare-metal builds on the nightly toolchain; skips loudly where there is none
-# make bench  what the hot path costs
-# make doc    the library's documentation
+# make demo      the robot sees on time while it learns (simulated board)
+# make test      everything that is tested, with stable Rust alone
+# make check     Miri, ThreadSanitizer and bare-metal builds on the nightly toolchain; skips loudly where there is none
+# make coverage  that every line of the core is reached by its tests
+# make bench     what the hot path costs
+# make doc       the library's documentation
 # make clean
 
 CARGO ?= cargo
@@ -12,7 +13,7 @@ VENV := target/python
 DEMO := target/demo
 BOARD := target/orin_nano
 
-.PHONY: demo test check bench doc clean onnxruntime fixtures
+.PHONY: demo test check coverage bench doc clean onnxruntime fixtures
 
 demo: $(ORT)
 	$(CARGO) run --release --features cli -- demo --out $(DEMO)
@@ -36,6 +37,9 @@ test: $(ORT) $(VENV)/done
 
 check:
 	bash tests/tools/check.sh
+
+coverage:
+	bash tests/tools/coverage.sh
 
 bench: $(ORT)
 	$(CARGO) bench --features fuse --bench cost --bench admission --bench meter --bench mode
