@@ -10,6 +10,7 @@ mod doctor;
 mod holding;
 mod mode;
 mod presets;
+mod replay;
 mod subject;
 mod table;
 mod twin;
@@ -30,6 +31,7 @@ enum Verb {
     Demo(demo::Arguments),
     Doctor(doctor::Arguments),
     Mode(mode::Arguments),
+    Replay(replay::Arguments),
     Twin(twin::Arguments),
     Watch(watch::Arguments),
 }
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         Verb::Demo(arguments) => demo::run(&arguments),
         Verb::Doctor(arguments) => return doctor::run(&arguments),
         Verb::Mode(arguments) => return mode::run(&arguments),
+        Verb::Replay(arguments) => return replay::run(&arguments),
         Verb::Twin(arguments) => twin::run(&arguments),
         Verb::Watch(arguments) => watch::run(&arguments),
     };
