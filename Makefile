@@ -1,8 +1,9 @@
-# make demo   the robot sees on time while it learns (simulated board)
-# make test   everything that is tested, with stable Rust alone
-# make check  Miri and bare-metal builds on the nightly toolchain; skips loudly where there is none
-# make bench  what the hot path, admission, measuring and a mode switch cost; inference beside training (quarter of an hour)
-# make doc    the library's documentation
+# make demo      the robot sees on time while it learns (simulated board)
+# make test      everything that is tested, with stable Rust alone
+# make check     Miri, ThreadSanitizer and bare-metal builds on the nightly toolchain; skips loudly where there is none
+# make coverage  that every line of the core is reached by its tests
+# make bench     what hot path, admission, measuring and a mode switch cost; inference beside training (quarter of an hour)
+# make doc       the library's documentation
 # make clean
 
 CARGO ?= cargo
@@ -12,7 +13,7 @@ VENV := target/python
 DEMO := target/demo
 BOARD := target/orin_nano
 
-.PHONY: demo test check bench doc clean onnxruntime fixtures
+.PHONY: demo test check coverage bench doc clean onnxruntime fixtures
 
 demo: $(ORT)
 	$(CARGO) run --release --features cli -- demo --out $(DEMO)
@@ -37,6 +38,9 @@ test: $(ORT) $(VENV)/done
 
 check:
 	bash tests/tools/check.sh
+
+coverage:
+	bash tests/tools/coverage.sh
 
 bench: $(ORT)
 	$(CARGO) run --release --features cli -- bench cost

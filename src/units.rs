@@ -257,6 +257,28 @@ mod tests {
     }
 
     #[test]
+    fn power_and_energy_saturate_too() {
+        assert_eq!(Milliwatts(u32::MAX) + Milliwatts(1), Milliwatts(u32::MAX));
+        assert_eq!(
+            Milliwatts::from_millivolts_milliamperes(u32::MAX, u32::MAX),
+            Milliwatts(u32::MAX)
+        );
+        assert_eq!(Milliwatts::from_microwatts(u64::MAX), Milliwatts(u32::MAX));
+        let mut energy = Picojoules(u128::MAX);
+        energy += Picojoules::from_microjoules(1);
+        assert_eq!(energy, Picojoules(u128::MAX));
+        assert_eq!(energy.millijoules(), Millijoules(u64::MAX));
+        assert_eq!(energy.mean_over(Nanos(1)), Some(Milliwatts(u32::MAX)));
+    }
+
+    #[test]
+    fn people_read_seconds_and_watts() {
+        assert_eq!(Nanos(2_500_000).as_millis_f64(), 2.5);
+        assert_eq!(Nanos::from_millis(2_500).as_secs_f64(), 2.5);
+        assert_eq!(Milliwatts(2_500).as_watts_f64(), 2.5);
+    }
+
+    #[test]
     fn values_print_with_their_unit() {
         assert_eq!(Nanos(12_345_678).to_string(), "12.345 ms");
         assert_eq!(Kilohertz(1_300_500).to_string(), "1300.5 MHz");

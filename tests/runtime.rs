@@ -5,6 +5,7 @@
 use fulcrum::clock::{Clock, Monotonic};
 use fulcrum::limits;
 use fulcrum::runtime::{Builder, Completion, Completions, Options, Runtime, RuntimeError, Submitter};
+use fulcrum::schedule::log;
 use fulcrum::schedule::{Arrival, JobSpec, Overdue, Refusal, Request, StreamSpec, name};
 use fulcrum::trace::Event;
 use fulcrum::units::Nanos;
@@ -254,4 +255,58 @@ fn results_that_nobody_takes_are_counted_and_the_requests_answered_all_the_same(
         runtime.stream(0).unwrap().untaken.get(),
         400 - 2 * limits::REQUESTS as u64
     );
+}
+
+#[test]
+fn the_log_of_a_run_is_replayed_bit_for_bit_and_is_kept_only_where_it_was_asked_for() {
+    let mut builder = Builder::new(Options {
+        log_decisions: true,
+        ..Options::default()
+    });
+    let spec = StreamSpec {
+        overdue: Overdue::Newest,
+        ..stream(Nanos::from_millis(50))
+    };
+    let (mut submitter, mut completions) = builder.stream(spec, Box::new(StreamCallback(plus_one))).unwrap();
+    let run = |piece| {
+        std::thread::sleep(Duration::from_micros(300));
+        Ok(if piece == 0 {
+            Progress::Ran
+        } else {
+            Progress::Stepped { loss: 0.5 }
+        })
+    };
+    builder
+        .job(
+            job(2, Nanos::from_millis(1)),
+            Box::new(JobCallback { pieces: 2, run }),
+        )
+        .unwrap();
+    let mut runtime = builder.start().unwrap();
+    let mut decisions = runtime.decisions().unwrap();
+    for token in 0..20 {
+        submit(&mut submitter, token);
+        wait_for(&mut completions);
+    }
+    // One that is overdue before it comes.
+    let long_ago = Monotonic.now() - Nanos::from_secs(1);
+    submitter
+        .submit(Request {
+            token: 20,
+            release: long_ago,
+        })
+        .unwrap();
+    assert_eq!(wait_for(&mut completions).answer, Err(WorkloadError::Overdue));
+    runtime.stop();
+    let entries: Vec<log::Entry> = std::iter::from_fn(|| decisions.poll()).collect();
+    assert_eq!(decisions.lost(), 0);
+    assert!(
+        entries
+            .iter()
+            .any(|entry| matches!(entry, log::Entry::Skipped { .. }))
+    );
+    let differences: Vec<_> = log::replay(decisions.schedule().clone(), &entries).collect();
+    assert_eq!(differences, []);
+    let (mut unasked, ..) = with_trainer(|_| Ok(Progress::Dry));
+    assert!(unasked.decisions().is_none());
 }

@@ -116,6 +116,7 @@ impl fulcrum_config_t {
                 cpu: pinned.then_some(self.cpu as usize),
                 lock_memory: self.flags & FULCRUM_LOCK_MEMORY != 0,
             },
+            log_decisions: false,
         })
     }
 }

@@ -1,9 +1,10 @@
 //! The dispatcher: asks the schedule, runs the piece, counts what came of it. One thread an accelerator; nobody else
 //! touches the device. After start it neither allocates nor locks nor touches files.
 
-use super::realtime::Doorbell;
+use super::doorbell::Doorbell;
 use crate::clock::{Clock, Monotonic};
 use crate::limits;
+use crate::schedule::log::Entry;
 use crate::schedule::statistics::Counter;
 use crate::schedule::{Action, Ended, JobStatistics, Request, Schedule, StreamStatistics, Submission};
 use crate::trace::Event;
@@ -11,7 +12,7 @@ use crate::units::Nanos;
 use crate::workload::{Inference, Progress, Training, WorkloadError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::AtomicBool;
 
 /// What became of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,12 @@ pub(super) struct JobSide {
     pub(super) statistics: Arc<JobStatistics>,
 }
 
+/// Where the log of decisions goes, if one is kept.
+pub(super) struct DecisionLog {
+    pub(super) entries: rtrb::Producer<Entry>,
+    pub(super) lost: Arc<Counter>,
+}
+
 /// Everything the dispatcher thread owns.
 pub(super) struct Dispatcher {
     pub(super) schedule: Schedule,
@@ -47,6 +54,7 @@ pub(super) struct Dispatcher {
     pub(super) jobs: Vec<JobSide>,
     pub(super) events: rtrb::Producer<Event>,
     pub(super) events_lost: Arc<Counter>,
+    pub(super) decisions: Option<DecisionLog>,
     pub(super) doorbell: Arc<Doorbell>,
     pub(super) stop: Arc<AtomicBool>,
     pub(super) requests: [Request; limits::MINIBATCH],
@@ -56,19 +64,19 @@ pub(super) struct Dispatcher {
 impl Dispatcher {
     /// Runs pieces until told to stop; a running piece is finished first.
     pub(super) fn run(&mut self) {
-        while !self.stop.load(Relaxed) {
-            let seen = self.doorbell.rings();
-            if let Some(until) = self.step() {
-                self.doorbell.wait(seen, until);
-            }
-        }
+        let (doorbell, stop) = (Arc::clone(&self.doorbell), Arc::clone(&self.stop));
+        doorbell.serve(&stop, || self.step());
     }
 
     /// Takes requests in and runs at most one piece; else says until when there is nothing to do.
     pub(super) fn step(&mut self) -> Option<Nanos> {
         self.take_in();
-        self.skip_overdue();
-        match self.schedule.decide(Monotonic.now()) {
+        // One moment for all that is decided in a step, so that the log's replay asks at the same one.
+        let now = Monotonic.now();
+        self.skip_overdue(now);
+        let action = self.schedule.decide(now);
+        note(&mut self.decisions, Entry::decided(action, now));
+        match action {
             Action::Minibatch { stream, count } => self.run_minibatch(stream, count),
             Action::Piece { job, piece } => self.run_piece(job, piece),
             Action::Idle { until } => return Some(until),
@@ -92,13 +100,13 @@ impl Dispatcher {
                 side.statistics.off_schedule.add(u64::from(!on_schedule));
                 // There is room, so the queue takes it.
                 let _ = self.schedule.arrive(index, submission);
+                note(&mut self.decisions, Entry::arrived(index, &submission));
             }
         }
     }
 
     /// Hands back what is past its deadline already, where its stream wants that.
-    fn skip_overdue(&mut self) {
-        let now = Monotonic.now();
+    fn skip_overdue(&mut self, now: Nanos) {
         while let Some((index, request)) = self.schedule.skip_overdue(now) {
             let deadline = self.schedule.streams().get(index).map(|it| it.spec().deadline);
             let (Some(side), Some(deadline)) = (self.streams.get_mut(index), deadline) else {
@@ -108,6 +116,7 @@ impl Dispatcher {
             side.statistics.misses.add(1);
             let late = (now - request.release) - deadline;
             let stream = index as u8;
+            note(&mut self.decisions, Entry::Skipped { stream, at: now });
             record(
                 &mut self.events,
                 &self.events_lost,
@@ -274,6 +283,15 @@ impl Dispatcher {
             );
         }
         self.schedule.end_piece(index, ended, start, end);
+        note(
+            &mut self.decisions,
+            Entry::Ended {
+                job,
+                ended,
+                start,
+                end,
+            },
+        );
     }
 }
 
@@ -281,5 +299,14 @@ impl Dispatcher {
 fn record(events: &mut rtrb::Producer<Event>, lost: &Counter, event: Event) {
     if events.push(event).is_err() {
         lost.add(1);
+    }
+}
+
+/// Keeps an entry of the log of decisions where one is asked for; a full ring counts it as lost.
+fn note(log: &mut Option<DecisionLog>, entry: Entry) {
+    if let Some(log) = log
+        && log.entries.push(entry).is_err()
+    {
+        log.lost.add(1);
     }
 }

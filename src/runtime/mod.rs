@@ -2,6 +2,8 @@
 
 pub mod control;
 pub mod dispatcher;
+pub mod doorbell;
+mod futex;
 pub mod realtime;
 
 pub use dispatcher::Completion;
@@ -9,6 +11,7 @@ pub use realtime::{Realtime, Warning};
 
 use crate::clock::{Clock, Monotonic};
 use crate::limits;
+use crate::schedule::log::Entry;
 use crate::schedule::statistics::Counter;
 use crate::schedule::{
     Full, JobSpec, JobStatistics, Policy, Refusal, Request, Schedule, ScheduleError, StreamSpec,
@@ -18,10 +21,10 @@ use crate::trace::Event;
 use crate::units::Nanos;
 use crate::workload::{Inference, Training};
 use core::fmt;
-use dispatcher::{Dispatcher, JobSide, StreamSide};
-use realtime::Doorbell;
+use dispatcher::{DecisionLog, Dispatcher, JobSide, StreamSide};
+use doorbell::Doorbell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 
 /// How a runtime is made.
@@ -37,6 +40,8 @@ pub struct Options {
     pub start_unfit: bool,
     /// What to ask of the operating system for the dispatcher thread.
     pub realtime: Realtime,
+    /// Keep every input of the schedule and every decision, for [`Runtime::decisions`] and `fulcrum replay`.
+    pub log_decisions: bool,
 }
 
 impl Default for Options {
@@ -48,6 +53,7 @@ impl Default for Options {
             late: Nanos::from_micros(500),
             start_unfit: false,
             realtime: Realtime::default(),
+            log_decisions: false,
         }
     }
 }
@@ -142,6 +148,31 @@ impl Events {
     }
 }
 
+/// The log of decisions, oldest first.
+#[derive(Debug)]
+pub struct Decisions {
+    schedule: Schedule,
+    entries: rtrb::Consumer<Entry>,
+    lost: Arc<Counter>,
+}
+
+impl Decisions {
+    /// The schedule as it was at the start, before the first entry.
+    pub fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
+    /// The next entry, if there is one.
+    pub fn poll(&mut self) -> Option<Entry> {
+        self.entries.pop().ok()
+    }
+
+    /// Entries that found the ring full, since the start. A log that lost one cannot be replayed.
+    pub fn lost(&self) -> u64 {
+        self.lost.get()
+    }
+}
+
 /// Collects streams and jobs before the start. All allocation happens here.
 pub struct Builder {
     options: Options,
@@ -228,6 +259,7 @@ impl Builder {
         let (stop, events_lost) = (Arc::new(AtomicBool::new(false)), Arc::new(Counter::default()));
         let (warn, mut warnings) = rtrb::RingBuffer::new(4);
         let ready = Arc::new(Doorbell::default());
+        let (log, decisions) = options.log_decisions.then(|| log_of(&schedule)).unzip();
         let mut runtime = Runtime {
             bounds: streams.iter().map(|side| side.bound).collect(),
             streams: streams.iter().map(|side| Arc::clone(&side.statistics)).collect(),
@@ -236,6 +268,7 @@ impl Builder {
                 events: consumer,
                 lost: Arc::clone(&events_lost),
             }),
+            decisions,
             admission,
             warnings: Vec::new(),
             stop: Arc::clone(&stop),
@@ -249,6 +282,7 @@ impl Builder {
             jobs,
             events: producer,
             events_lost,
+            decisions: log,
             doorbell,
             stop,
             requests: [Request::default(); limits::MINIBATCH],
@@ -278,6 +312,23 @@ impl Builder {
     }
 }
 
+/// Both ends of the log of what `schedule`, just started, will decide.
+fn log_of(schedule: &Schedule) -> (DecisionLog, Decisions) {
+    let (push, pull) = rtrb::RingBuffer::new(limits::EVENTS);
+    let lost = Arc::new(Counter::default());
+    (
+        DecisionLog {
+            entries: push,
+            lost: Arc::clone(&lost),
+        },
+        Decisions {
+            schedule: schedule.clone(),
+            entries: pull,
+            lost,
+        },
+    )
+}
+
 /// A running dispatcher. Dropping it stops it.
 #[derive(Debug)]
 pub struct Runtime {
@@ -285,6 +336,7 @@ pub struct Runtime {
     streams: Vec<Arc<StreamStatistics>>,
     jobs: Vec<Arc<JobStatistics>>,
     events: Option<Events>,
+    decisions: Option<Decisions>,
     admission: Result<(), Refusal>,
     warnings: Vec<Warning>,
     stop: Arc<AtomicBool>,
@@ -323,10 +375,14 @@ impl Runtime {
         self.events.take()
     }
 
+    /// The log of decisions, if one is kept; the first caller gets it.
+    pub fn decisions(&mut self) -> Option<Decisions> {
+        self.decisions.take()
+    }
+
     /// Stops after the running piece and waits for the thread. Requests still waiting are not answered.
     pub fn stop(&mut self) {
-        self.stop.store(true, Relaxed);
-        self.doorbell.ring();
+        self.doorbell.stop(&self.stop);
         if let Some(thread) = self.thread.take() {
             // A workload's panic is caught where it runs, so the thread itself has nothing to report.
             let _ = thread.join();

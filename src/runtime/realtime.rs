@@ -1,52 +1,8 @@
-//! What the runtime asks of the operating system: a wake-up without lock, a real-time class, a processor, locked memory.
+//! What the runtime asks of the operating system for the dispatcher thread: a real-time class, a processor, locked memory.
 
 #![allow(unsafe_code)]
 
-use crate::units::Nanos;
 use core::fmt;
-use rustix::thread::futex;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
-
-/// Wakes one sleeping thread, from any thread, without lock or allocation: a futex.
-#[derive(Debug, Default)]
-pub struct Doorbell {
-    rings: AtomicU32,
-    sleeping: AtomicBool,
-}
-
-impl Doorbell {
-    /// The rings so far. Read before looking for work and hand to [`Doorbell::wait`], so that no ring is lost between.
-    pub fn rings(&self) -> u32 {
-        self.rings.load(SeqCst)
-    }
-
-    /// Wakes the sleeper, if there is one. One atomic addition where there is none; one system call where there is.
-    pub fn ring(&self) {
-        self.rings.fetch_add(1, SeqCst);
-        // The sleeper announces itself before it looks at `rings` for the last time, and both orders are sequentially
-        // consistent: either it sees this ring or this load sees it asleep.
-        if self.sleeping.load(SeqCst) {
-            let _ = futex::wake(&self.rings, futex::Flags::PRIVATE, 1);
-        }
-    }
-
-    /// Sleeps until a ring after `seen`, or until `until` on the monotonic clock ([`Nanos::MAX`]: for ever).
-    /// May return early; the caller looks again. For one thread.
-    pub fn wait(&self, seen: u32, until: Nanos) {
-        self.sleeping.store(true, SeqCst);
-        if self.rings.load(SeqCst) == seen {
-            let time = futex::Timespec {
-                tv_sec: (until.0 / 1_000_000_000) as i64,
-                tv_nsec: (until.0 % 1_000_000_000) as i64,
-            };
-            // The bit set is the one form of the wait whose time-out is an absolute moment.
-            let timeout = (until != Nanos::MAX).then_some(&time);
-            let any = core::num::NonZeroU32::MAX;
-            let _ = futex::wait_bitset(&self.rings, futex::Flags::PRIVATE, seen, timeout, any);
-        }
-        self.sleeping.store(false, SeqCst);
-    }
-}
 
 /// What to ask for the dispatcher thread. Everything is optional, and a refusal is a [`Warning`], never an error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -105,6 +61,12 @@ impl Realtime {
             }
         }
         prefault_stack();
+        // Before the move: an ordinary thread that moves beside a busy real-time one may not run again.
+        if let Some(priority) = self.priority
+            && let Err(errno) = set_fifo(priority)
+        {
+            warn(Warning::Priority(errno));
+        }
         if let Some(cpu) = self.cpu {
             let mut set = rustix::thread::CpuSet::new();
             if cpu < rustix::thread::CpuSet::MAX_CPU {
@@ -113,11 +75,6 @@ impl Realtime {
             if let Err(errno) = rustix::thread::sched_setaffinity(None, &set) {
                 warn(Warning::Cpu(cpu, errno.raw_os_error()));
             }
-        }
-        if let Some(priority) = self.priority
-            && let Err(errno) = set_fifo(priority)
-        {
-            warn(Warning::Priority(errno));
         }
     }
 }
@@ -150,47 +107,6 @@ pub fn set_fifo(priority: u8) -> Result<(), i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::{Clock, Monotonic};
-    use std::sync::Arc;
-
-    #[test]
-    fn no_ring_is_lost_between_looking_for_work_and_sleeping() {
-        let (bell, done) = (Arc::new(Doorbell::default()), Arc::new(AtomicU32::new(0)));
-        let (their_bell, their_done) = (Arc::clone(&bell), Arc::clone(&done));
-        let rounds = if cfg!(miri) { 20 } else { 20_000 };
-        let ringer = std::thread::spawn(move || {
-            for round in 1..=rounds {
-                their_done.store(round, SeqCst);
-                their_bell.ring();
-                while their_done.load(SeqCst) == round {
-                    std::thread::yield_now();
-                }
-            }
-        });
-        for round in 1..=rounds {
-            loop {
-                let seen = bell.rings();
-                if done.load(SeqCst) == round {
-                    break;
-                }
-                // For ever: a lost ring hangs the test.
-                bell.wait(seen, Nanos::MAX);
-            }
-            done.store(0, SeqCst);
-        }
-        ringer.join().unwrap();
-    }
-
-    #[test]
-    fn a_wait_ends_at_its_moment_and_one_in_the_past_at_once() {
-        let bell = Doorbell::default();
-        let until = Monotonic.now() + Nanos::from_millis(2);
-        while Monotonic.now() < until {
-            bell.wait(bell.rings(), until);
-        }
-        bell.wait(bell.rings(), Nanos::ZERO);
-        bell.wait(bell.rings().wrapping_sub(1), Nanos::MAX);
-    }
 
     #[test]
     fn a_refusal_is_a_warning_that_says_what_to_do() {
@@ -204,10 +120,10 @@ mod tests {
         assert_eq!(
             warnings,
             [
-                Warning::Cpu(usize::MAX, libc::EINVAL),
-                Warning::Priority(libc::EINVAL)
+                Warning::Priority(libc::EINVAL),
+                Warning::Cpu(usize::MAX, libc::EINVAL)
             ]
         );
-        assert!(warnings[1].to_string().contains("CAP_SYS_NICE"));
+        assert!(warnings[0].to_string().contains("CAP_SYS_NICE"));
     }
 }

@@ -6,6 +6,7 @@
 pub mod admission;
 pub mod histogram;
 pub mod job;
+pub mod log;
 pub mod policy;
 #[cfg(feature = "std")]
 pub mod simulator;
@@ -196,6 +197,19 @@ impl Schedule {
     pub fn start(&mut self, now: Nanos) {
         self.started = now;
         self.rule = self.choose_rule();
+    }
+
+    /// The same set-up under another policy, its promise chosen anew; for a schedule that has started and taken nothing in.
+    #[must_use]
+    pub fn under(mut self, policy: Policy) -> Schedule {
+        self.policy = policy;
+        self.rule = self.choose_rule();
+        self
+    }
+
+    /// The moment that was handed to [`Schedule::start`].
+    pub fn started(&self) -> Nanos {
+        self.started
     }
 
     /// The policy in force.

@@ -3,6 +3,7 @@
 //! Arrivals and the times that work takes come from a random sequence; the decisions are the ones that the dispatcher would
 //! get. Nothing here stands for an accelerator's speed: what is simulated is the order of work.
 
+use super::log::Entry;
 use super::{Action, Arrival, Ended, Overdue, Request, Schedule, Submission};
 use crate::limits;
 use crate::units::Nanos;
@@ -159,6 +160,11 @@ impl Source {
 
 /// Runs `schedule`, which has started at zero and is empty, in `world`.
 pub fn run(schedule: &mut Schedule, world: &World) -> Outcome {
+    run_logged(schedule, world, |_| ())
+}
+
+/// As [`run`], and hands the log of inputs and decisions to `log`.
+pub fn run_logged(schedule: &mut Schedule, world: &World, mut log: impl FnMut(Entry)) -> Outcome {
     let mut random = Random::new(world.seed);
     let mut sources: heapless::Vec<Source, { limits::STREAMS }> = schedule
         .streams()
@@ -175,8 +181,20 @@ pub fn run(schedule: &mut Schedule, world: &World) -> Outcome {
         Nanos(announced.0 - random.below((announced - quickest).0 + 1)).max(Nanos(1))
     };
     loop {
-        hand_in(schedule, &mut sources, &mut outcome, now, world, &mut random);
+        hand_in(
+            schedule,
+            &mut sources,
+            &mut outcome,
+            now,
+            world,
+            &mut random,
+            &mut log,
+        );
         while let Some((stream, _)) = schedule.skip_overdue(now) {
+            log(Entry::Skipped {
+                stream: stream as u8,
+                at: now,
+            });
             if let Some(stream) = outcome.streams.get_mut(stream) {
                 stream.skipped += 1;
                 stream.missed += 1;
@@ -188,7 +206,9 @@ pub fn run(schedule: &mut Schedule, world: &World) -> Outcome {
             .map(|source| source.next.at)
             .filter(|at| *at < world.length)
             .min();
-        match schedule.decide(now) {
+        let action = schedule.decide(now);
+        log(Entry::decided(action, now));
+        match action {
             Action::Minibatch { stream, count } => {
                 let mut minibatch = [Request::default(); limits::MINIBATCH];
                 let count = schedule.start_minibatch(stream, count, &mut minibatch);
@@ -226,6 +246,12 @@ pub fn run(schedule: &mut Schedule, world: &World) -> Outcome {
                 };
                 outcome.trained += now - start;
                 schedule.end_piece(job, ended, start, now);
+                log(Entry::Ended {
+                    job: job as u8,
+                    ended,
+                    start,
+                    end: now,
+                });
             }
             Action::Idle { until } => {
                 let Some(wake) = next
@@ -259,11 +285,14 @@ fn hand_in(
     now: Nanos,
     world: &World,
     random: &mut Random,
+    log: &mut impl FnMut(Entry),
 ) {
     for ((index, source), of) in sources.iter_mut().enumerate().zip(&mut outcome.streams) {
         while source.next.at <= now && source.next.at < world.length {
             let submission = source.take(world, random);
-            if schedule.arrive(index, submission).is_err() {
+            if schedule.arrive(index, submission).is_ok() {
+                log(Entry::arrived(index, &submission));
+            } else {
                 of.turned_away += 1;
                 of.missed += 1;
             }

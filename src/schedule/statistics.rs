@@ -91,3 +91,33 @@ impl JobStatistics {
         (self.steps.get() > 0).then(|| (load(&self.first_loss), load(&self.last_loss)))
     }
 }
+
+#[cfg(test)]
+#[cfg(feature = "std")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_counts_as_missed_past_its_deadline_and_as_broken_past_its_bound() {
+        let statistics = StreamStatistics::default();
+        let (deadline, bound) = (Nanos(20), Some(Nanos(10)));
+        assert_eq!(statistics.answered(Nanos(10), deadline, bound), (true, true));
+        assert_eq!(statistics.answered(Nanos(20), deadline, bound), (true, false));
+        assert_eq!(statistics.answered(Nanos(21), deadline, bound), (false, false));
+        assert_eq!(statistics.answered(Nanos(21), deadline, None), (false, true));
+        assert_eq!(
+            (statistics.misses.get(), statistics.bound_violations.get()),
+            (2, 2)
+        );
+    }
+
+    #[test]
+    fn a_job_tells_its_first_and_its_newest_loss() {
+        let statistics = JobStatistics::default();
+        assert_eq!(statistics.losses(), None);
+        for loss in [3.0, 2.0, 1.0] {
+            statistics.stepped(loss);
+        }
+        assert_eq!(statistics.losses(), Some((3.0, 1.0)));
+    }
+}

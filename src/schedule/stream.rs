@@ -285,11 +285,9 @@ impl Stream {
     }
 
     /// The time window in which the next minibatch is expected to become ready: nothing else should run from the first
-    /// moment until it came, or until the second has passed. `None` where releases are not known.
+    /// moment until it came, or until the second has passed. `None` before the first release. Asked of periodic streams.
     pub(super) fn expected(&self, now: Nanos) -> Option<(Nanos, Nanos)> {
-        let Arrival::Periodic { period, jitter } = self.spec.arrival else {
-            return None;
-        };
+        let (period, jitter) = (self.spec.arrival.period(), self.spec.arrival.jitter());
         let last = self.last_release?;
         let missing = u64::from(self.spec.minibatch)
             .saturating_sub(self.waiting.len() as u64)

@@ -513,3 +513,321 @@ fn slack_trains_while_the_camera_never_waits() {
         outcome.steps
     );
 }
+
+/// The log of a random task set whose streams skip what is overdue, in a world where pieces fail.
+fn random_log(seed: u64) -> (Schedule, std::vec::Vec<log::Entry>) {
+    let mut set = TaskSet::random(seed);
+    for (stream, overdue) in set
+        .streams
+        .iter_mut()
+        .zip([Overdue::Skip, Overdue::Newest, Overdue::Run])
+    {
+        stream.overdue = overdue;
+    }
+    let start = set.schedule().unwrap();
+    let longest = set.streams.iter().map(|it| it.arrival.period()).max().unwrap();
+    let world = World {
+        length: longest.times(20),
+        seed,
+        quickest: 300,
+        eager: 500,
+        failing: 20,
+    };
+    let mut entries = std::vec::Vec::new();
+    simulator::run_logged(&mut start.clone(), &world, |entry| entries.push(entry));
+    (start, entries)
+}
+
+fn differences(schedule: Schedule, entries: &[log::Entry]) -> std::vec::Vec<log::Difference> {
+    log::replay(schedule, entries).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: if cfg!(miri) { 2 } else { 300 },
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn the_decisions_of_any_run_are_taken_again_bit_for_bit_also_from_the_file(seed in any::<u64>()) {
+        let (start, entries) = random_log(seed);
+        prop_assert_eq!(differences(start.clone(), &entries), []);
+        let mut file = std::vec::Vec::new();
+        log::text::write(&mut file, &start, &entries, 0).unwrap();
+        let (start, read) = log::text::read(core::str::from_utf8(&file).unwrap()).unwrap();
+        prop_assert_eq!(&read, &entries);
+        prop_assert_eq!(differences(start, &read), []);
+    }
+}
+
+#[test]
+fn a_changed_decision_and_an_input_that_cannot_be_are_found_at_their_place() {
+    let start = schedule(Policy::Slack, &[camera(30, 5, 1)], &[training(&[10])]);
+    let mut entries = std::vec::Vec::new();
+    let world = World {
+        length: Nanos(300 * MS),
+        seed: 1,
+        quickest: 1_000,
+        eager: 1_000,
+        failing: 0,
+    };
+    simulator::run_logged(&mut start.clone(), &world, |entry| entries.push(entry));
+    let place = entries
+        .iter()
+        .position(|entry| matches!(entry, log::Entry::Piece { .. }))
+        .unwrap();
+    let at = entries[place].at();
+    let mut changed = entries.clone();
+    changed[place] = log::Entry::Idle { until: at, at };
+    let found = differences(start.clone(), &changed);
+    assert_eq!(
+        (found[0].entry, found[0].recorded, found[0].taken),
+        (place, changed[place], Some(entries[place]))
+    );
+    for input in [
+        log::Entry::Arrived {
+            stream: 1,
+            release: at,
+            at,
+        },
+        log::Entry::Ended {
+            job: 1,
+            ended: Ended::Ran,
+            start: at,
+            end: at,
+        },
+    ] {
+        let found = differences(start.clone(), &[input])[0];
+        assert_eq!((found.taken, found.recorded.at()), (None, at), "{input:?}");
+    }
+    // Where the camera's next frame is near, `edf` starts a piece and `slack` waits.
+    let otherwise = differences(start.under(Policy::Edf), &entries);
+    assert!(otherwise.iter().any(|it| {
+        matches!(it.recorded, log::Entry::Idle { .. }) && matches!(it.taken, Some(log::Entry::Piece { .. }))
+    }));
+}
+
+#[test]
+fn a_log_that_is_foreign_broken_or_cut_off_is_refused_with_its_line() {
+    let start = schedule(Policy::IN_FLIGHT, &[camera(30, 5, 1)], &[training(&[10, 4])]);
+    let at = Nanos(5);
+    let entries = [
+        log::Entry::Arrived {
+            stream: 0,
+            release: at,
+            at,
+        },
+        log::Entry::Piece { job: 0, piece: 0, at },
+    ];
+    let mut file = std::vec::Vec::new();
+    log::text::write(&mut file, &start, &entries, 0).unwrap();
+    let text = std::string::String::from_utf8(file).unwrap();
+    let refused = |text: &str| log::text::read(text).unwrap_err().to_string();
+    for (from, to, told) in [
+        (
+            "fulcrum-decisions 1",
+            "fulcrum-decisions 2",
+            "1: this is not a log",
+        ),
+        ("in-flight", "best", "2: \"best\" is not a policy"),
+        ("deadline", "cost", "3: \"cost\" is not deadline"),
+        ("minibatch 1", "minibatch 0", "3: a minibatch of 0"),
+        (
+            "periodic",
+            "daily",
+            "3: \"daily\" is not periodic, sporadic or bursty",
+        ),
+        ("job 10000000", "job x", "4: \"x\" is not a time"),
+        ("job 10000000 4000000", "job", "4: a step of 0 pieces"),
+        ("arrived 0", "arrived 1", "5: \"1\" is not a stream of this log"),
+        (
+            "arrived 0 5 5",
+            "arrived 0 5",
+            "5: the line ends where a time in nanoseconds is needed",
+        ),
+        ("piece 0 0 5", "piece 0 0 5 9", "6: \"9\" stands after the end"),
+        ("piece 0 0 5", "dance", "6: \"dance\" is not stream, job"),
+        ("end 2", "end 3", "7: the log counts 3 entries but has 2"),
+        ("lost 0", "lost 4", "7: 4 entries were lost"),
+        ("end 2 lost 0\n", "", "7: the log ends here"),
+    ] {
+        assert!(text.contains(from), "{from}");
+        let refusal = refused(&text.replacen(from, to, 1));
+        assert!(refusal.starts_with(told), "{refusal}");
+    }
+    let many = std::format!("job{}", " 1".repeat(limits::PIECES + 1));
+    assert!(refused(&text.replacen("job 10000000 4000000", &many, 1)).starts_with("4: a step of 129 pieces"));
+    for end in 0..text.len() - 1 {
+        log::text::read(&text[..end]).unwrap_err();
+    }
+}
+
+#[test]
+fn a_log_that_cannot_be_written_whole_says_so_and_one_with_all_kinds_of_entries_reads_back() {
+    let sporadic = StreamSpec {
+        arrival: Arrival::Sporadic {
+            period: Nanos(30 * MS),
+        },
+        ..camera(30, 5, 1)
+    };
+    let slice = Policy::TimeSlice(Nanos(4_321));
+    let start = schedule(slice, &[camera(30, 5, 1), sporadic], &[training(&[10])]);
+    let at = Nanos(7);
+    let ended = [Ended::Ran, Ended::Stepped, Ended::Dry, Ended::Failed].map(|ended| log::Entry::Ended {
+        job: 0,
+        ended,
+        start: at,
+        end: at,
+    });
+    let mut entries = ended.to_vec();
+    entries.push(log::Entry::Skipped { stream: 1, at });
+    let mut file = std::vec::Vec::new();
+    log::text::write(&mut file, &start, &entries, 0).unwrap();
+    let (read, read_entries) = log::text::read(core::str::from_utf8(&file).unwrap()).unwrap();
+    assert_eq!(
+        (read.policy(), read.started(), read_entries),
+        (slice, start.started(), entries.clone())
+    );
+    for room in 0..file.len() {
+        let mut place = vec![0; room];
+        assert!(log::text::write(&mut place.as_mut_slice(), &start, &entries, 0).is_err());
+    }
+}
+
+#[test]
+fn a_name_is_cut_to_its_capacity() {
+    assert_eq!(name(&"n".repeat(limits::NAME + 1)).len(), limits::NAME);
+}
+
+#[test]
+fn a_stream_with_an_impossible_burst_is_refused() {
+    let mut schedule = Schedule::new(Policy::Slack, Nanos::ZERO, Nanos::ZERO);
+    for burst in [0, limits::REQUESTS as u32 + 1] {
+        let arrival = Arrival::Bursty {
+            period: Nanos(MS),
+            burst,
+        };
+        let spec = StreamSpec {
+            arrival,
+            ..camera(30, 5, 1)
+        };
+        assert_eq!(schedule.add_stream(spec), Err(ScheduleError::Burst(burst)));
+    }
+}
+
+#[test]
+fn every_refusal_says_what_was_asked_and_what_would_be_taken() {
+    let late = |largest_piece| Refusal::Late {
+        stream: 3,
+        bound: Nanos(9 * MS),
+        deadline: Nanos(8 * MS),
+        largest_piece,
+    };
+    let starved = Refusal::Starved {
+        job: 2,
+        piece: Nanos(9 * MS),
+        gap: Nanos(8 * MS),
+    };
+    for (told, part) in [
+        (ScheduleError::StreamsFull.to_string(), "already 8 streams"),
+        (ScheduleError::JobsFull.to_string(), "already 4 training jobs"),
+        (ScheduleError::Zero.to_string(), "above zero"),
+        (
+            ScheduleError::Minibatch(65).to_string(),
+            "65 requests is outside 1 to 64",
+        ),
+        (
+            ScheduleError::Burst(65).to_string(),
+            "65 requests is outside 1 to 64",
+        ),
+        (
+            ScheduleError::Pieces(129).to_string(),
+            "129 pieces is outside 1 to 128",
+        ),
+        (Refusal::Overload.to_string(), "lower a rate"),
+        (
+            late(Nanos::ZERO).to_string(),
+            "9.000 ms, above its deadline of 8.000 ms, and would without training",
+        ),
+        (
+            late(Nanos(5 * MS)).to_string(),
+            "pieces of at most 5.000 ms would fit",
+        ),
+        (
+            starved.to_string(),
+            "job 2, 9.000 ms, fits into no gap between two releases (8.000 ms)",
+        ),
+        (UnknownPolicy.to_string(), "in-flight-K (1 to 16)"),
+        (
+            Full(request(7, 0)).to_string(),
+            "64 requests wait already; request 7",
+        ),
+    ] {
+        assert!(told.contains(part), "{told}");
+    }
+}
+
+#[test]
+fn fulcrum_without_a_stream_trains_without_end() {
+    let mut schedule = schedule(Policy::Fulcrum, &[], &[training(&[10])]);
+    for step in 0..5 {
+        let now = Nanos(step * 10 * MS);
+        assert_eq!(schedule.decide(now), Action::Piece { job: 0, piece: 0 });
+        // A workload that says of its last piece no more than that it ran begins its step anew all the same.
+        schedule.end_piece(0, Ended::Ran, now, now + Nanos(10 * MS));
+    }
+}
+
+#[test]
+fn a_minibatch_takes_no_more_requests_than_wait() {
+    let mut schedule = schedule(Policy::Slack, &[camera(30, 5, 1)], &[]);
+    schedule.arrive(0, request(1, 0)).unwrap();
+    assert_eq!(schedule.start_minibatch(0, 3, &mut [Request::default(); 3]), 1);
+}
+
+#[test]
+fn a_request_is_on_schedule_if_it_comes_as_its_stream_announced() {
+    let period = Nanos(30 * MS);
+    let periodic = Arrival::Periodic {
+        period,
+        jitter: Nanos(MS),
+    };
+    let sporadic = Arrival::Sporadic { period };
+    let bursty = Arrival::Bursty { period, burst: 2 };
+    // The minibatch, the releases taken in (ms), and a release and its hand-in: whether they are as announced.
+    for (arrival, minibatch, before, release, at, kept) in [
+        (periodic, 1, &[][..], 7, 8, true),
+        (periodic, 1, &[], 7, 9, false),
+        (periodic, 1, &[0], 30, 30, true),
+        (periodic, 1, &[0], 29, 30, false),
+        (periodic, 1, &[0], 60, 60, true),
+        (periodic, 2, &[0], 60, 60, false),
+        (periodic, 1, &[0], 31, 30, false),
+        (sporadic, 1, &[0], 30, 90, true),
+        (sporadic, 1, &[0], 29, 29, false),
+        (bursty, 1, &[0], 0, 0, true),
+        (bursty, 1, &[0, 0], 0, 0, false),
+        (bursty, 1, &[0, 0], 30, 30, true),
+    ] {
+        let spec = StreamSpec {
+            arrival,
+            ..camera(30, 5, minibatch)
+        };
+        let mut schedule = schedule(Policy::Edf, &[spec], &[]);
+        for release in before {
+            schedule.arrive(0, request(1, *release)).unwrap();
+        }
+        let submission = Submission {
+            at: Nanos(at * MS),
+            ..request(2, release)
+        };
+        let stream = &schedule.streams()[0];
+        assert!(stream.has_room());
+        assert_eq!(
+            stream.on_schedule(&submission),
+            kept,
+            "{arrival:?} {before:?} {release} {at}"
+        );
+    }
+}

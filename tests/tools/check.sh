@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Checks that need the nightly toolchain or another target: Miri on the core and on the queue's wake-up, and builds for
-# a machine without an operating system and for aarch64 Linux; and the fuzz targets, each for a minute. Where something
-# is missing it is skipped, and says so.
+# Checks that need the nightly toolchain or another target: Miri on the core and on the queue's wake-up, ThreadSanitizer
+# on all that two threads share, builds for a machine without an operating system and for aarch64 Linux; and the fuzz
+# targets, each for a minute. Where something is missing it is skipped, and says so.
 set -euo pipefail
 
 skip() { printf '\n*** SKIPPED: %s ***\n\n' "$1"; }
@@ -12,6 +12,18 @@ if rustup run nightly rustc --version >/dev/null 2>&1 &&
     MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --lib -- schedule:: bound:: units:: no_ring_is_lost
 else
     skip 'Miri (no nightly toolchain with miri)'
+fi
+
+host=$(rustc -vV | sed -n 's/^host: //p')
+if [ "$host" = x86_64-unknown-linux-gnu ] &&
+    rustup run nightly rustc --version >/dev/null 2>&1 &&
+    rustup component add rust-src --toolchain nightly >/dev/null 2>&1; then
+    # std is built anew, so that its own locks and threads are seen too. A folder of its own keeps the other builds.
+    tsan=(cargo +nightly test -Zbuild-std --target "$host" --target-dir target/tsan --no-default-features --features std)
+    RUSTFLAGS=-Zsanitizer=thread "${tsan[@]}" --lib -- runtime:: workload::swap workload::feed
+    RUSTFLAGS=-Zsanitizer=thread "${tsan[@]}" --test runtime --test hot_path
+else
+    skip 'ThreadSanitizer (no nightly toolchain with rust-src, or not x86-64 Linux)'
 fi
 
 if rustup target add x86_64-unknown-none >/dev/null 2>&1; then

@@ -71,6 +71,9 @@ pub(crate) struct Arguments {
     /// Folder for report.html, latency.svg, trace.json (opens in Perfetto) and profile.csv
     #[arg(long, value_name = "DIR", default_value = "fulcrum-demo")]
     out: PathBuf,
+    /// Write every input and decision of the schedule to this file, for `fulcrum replay`
+    #[arg(long, value_name = "FILE", conflicts_with = "compare")]
+    log: Option<PathBuf>,
     /// Train on the day scene for this many steps, write the weights and stop: how the built-in ones were made
     #[arg(long, value_name = "STEPS", hide_short_help = true, requires = "weights_out")]
     pretrain: Option<u32>,
@@ -135,6 +138,14 @@ fn run_into(arguments: &Arguments, models: &Models) -> Result<(), Box<dyn Error>
             path.display()
         )
     })?;
+    if let (Some(path), Some(log)) = (&arguments.log, runs.iter().find_map(|run| run.log.as_ref())) {
+        file::replace([path.as_path()], |_, out| out.write_all(log)).map_err(|(path, error)| {
+            format!(
+                "{} could not be written: {error}; choose another --log",
+                path.display()
+            )
+        })?;
+    }
     let summaries: Vec<&record::Summary> = runs.iter().map(|run| &run.summary).collect();
     if arguments.json {
         match summaries.as_slice() {

@@ -14,6 +14,7 @@ mod mode;
 mod models;
 mod presets;
 mod processor;
+mod replay;
 mod stalls;
 mod subject;
 mod table;
@@ -36,6 +37,7 @@ enum Verb {
     Demo(demo::Arguments),
     Doctor(doctor::Arguments),
     Mode(mode::Arguments),
+    Replay(replay::Arguments),
     Twin(twin::Arguments),
     Watch(watch::Arguments),
 }
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         Verb::Demo(arguments) => demo::run(&arguments),
         Verb::Doctor(arguments) => return doctor::run(&arguments),
         Verb::Mode(arguments) => return mode::run(&arguments),
+        Verb::Replay(arguments) => return replay::run(&arguments),
         Verb::Twin(arguments) => twin::run(&arguments),
         Verb::Watch(arguments) => watch::run(&arguments),
     };

@@ -184,6 +184,7 @@ pub(super) fn play(
         late: ALLOWED,
         // A policy that cannot keep the deadline is shown all the same: that is what the comparison is for.
         start_unfit: true,
+        log_decisions: false,
         realtime: place.cpu.map_or(Realtime::default(), |cpu| on(cpu, DISPATCHER)),
     });
     let mut stream = None;

@@ -26,6 +26,8 @@ pub(crate) struct Record {
     pub(crate) power: Series,
     /// Events of the dispatcher, times counted from the monotonic clock's zero.
     pub(crate) events: Vec<Event>,
+    /// The log of decisions as a file, where one was asked for.
+    pub(crate) log: Option<Vec<u8>>,
 }
 
 /// The result of one run, in the form of `--json`.

@@ -105,6 +105,7 @@ fn play_in_mode(
         } else {
             Realtime::default()
         },
+        log_decisions: arguments.log.is_some(),
     };
     let period = period(arguments);
     let limit = Nanos((arguments.latency_ms * 1e6) as u64);
@@ -154,6 +155,7 @@ fn play_in_mode(
         camera.light_changes,
         completions,
         runtime.events(),
+        runtime.decisions(),
         control,
     );
     let turned_away = Arc::clone(&camera.turned_away);

@@ -9,8 +9,9 @@ use fulcrum::board::Board;
 use fulcrum::clock::{Clock, Monotonic};
 use fulcrum::power::Window;
 use fulcrum::runtime::control::{Control, Sample};
-use fulcrum::runtime::{Completion, Completions, Events, Runtime};
+use fulcrum::runtime::{Completion, Completions, Decisions, Events, Runtime};
 use fulcrum::schedule::Policy;
+use fulcrum::schedule::log::{Entry, text};
 use fulcrum::trace::Event;
 use fulcrum::units::{Milliwatts, Nanos};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -32,10 +33,12 @@ pub(super) struct Watch {
     light_changes: Nanos,
     completions: Completions,
     events: Option<Events>,
+    decisions: Option<Decisions>,
     control: Control,
     answers: Vec<Completion>,
     samples: Vec<Sample>,
     kept: Vec<Event>,
+    log: Vec<Entry>,
 }
 
 impl Watch {
@@ -45,18 +48,20 @@ impl Watch {
         light_changes: Nanos,
         completions: Completions,
         events: Option<Events>,
+        decisions: Option<Decisions>,
         control: Control,
     ) -> Watch {
-        let (answers, samples, kept) = (Vec::new(), Vec::new(), Vec::new());
         Watch {
             start,
             light_changes,
             completions,
             events,
+            decisions,
             control,
-            answers,
-            samples,
-            kept,
+            answers: Vec::new(),
+            samples: Vec::new(),
+            kept: Vec::new(),
+            log: Vec::new(),
         }
     }
 
@@ -67,6 +72,9 @@ impl Watch {
         }
         while let Some(event) = self.events.as_mut().and_then(Events::poll) {
             self.kept.push(event);
+        }
+        while let Some(entry) = self.decisions.as_mut().and_then(Decisions::poll) {
+            self.log.push(entry);
         }
         while let Some(sample) = self.control.poll() {
             self.samples.push(sample);
@@ -159,6 +167,15 @@ impl Watch {
         (all > 0).then(|| f64::from(good) / f64::from(all))
     }
 
+    /// The log of decisions as a file, if one is kept.
+    fn log(&self) -> Option<Vec<u8>> {
+        let decisions = self.decisions.as_ref()?;
+        let mut file = Vec::new();
+        // Nothing fails that is written to memory.
+        let _ = text::write(&mut file, decisions.schedule(), &self.log, decisions.lost());
+        Some(file)
+    }
+
     /// What the run came to.
     pub(super) fn record(
         self,
@@ -247,6 +264,7 @@ impl Watch {
             (seconds(to), share(to - Nanos::from_secs(1), to))
         };
         Record {
+            log: self.log(),
             summary,
             limit_ms: arguments.latency_ms,
             light_changes_s: seconds(self.light_changes),
