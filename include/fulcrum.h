@@ -181,6 +181,11 @@
 #define FULCRUM_EVENT_JOB_FAILED 7
 
 /**
+ * The bound of a stream is another now, because of what was measured: index is its stream, span_ns its bound.
+ */
+#define FULCRUM_EVENT_BOUND_MOVED 8
+
+/**
  * CPU cores online, counted from core 0 up.
  */
 #define FULCRUM_KNOB_CORES 1

@@ -63,6 +63,15 @@ pub enum Event {
         /// When.
         at: Nanos,
     },
+    /// The bound of a stream is another now, because of what was measured.
+    BoundMoved {
+        /// Index of the stream.
+        stream: u8,
+        /// The present bound; [`Nanos::MAX`] if there is none.
+        bound: Nanos,
+        /// When.
+        at: Nanos,
+    },
 }
 
 const _: () = assert!(

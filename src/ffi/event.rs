@@ -26,6 +26,9 @@ pub const FULCRUM_EVENT_STREAM_FAILED: u32 = 6;
 /// A piece failed: index is its job.
 pub const FULCRUM_EVENT_JOB_FAILED: u32 = 7;
 
+/// The bound of a stream is another now, because of what was measured: index is its stream, span_ns its bound.
+pub const FULCRUM_EVENT_BOUND_MOVED: u32 = 8;
+
 /// One thing that happened on the dispatcher. Its layout never changes; a later release may make other kinds.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -106,6 +109,10 @@ impl From<Event> for fulcrum_event_t {
                 training: true,
                 at,
             } => of(FULCRUM_EVENT_JOB_FAILED, index, at.0),
+            Event::BoundMoved { stream, bound, at } => fulcrum_event_t {
+                span_ns: bound.0,
+                ..of(FULCRUM_EVENT_BOUND_MOVED, stream, at.0)
+            },
         }
     }
 }

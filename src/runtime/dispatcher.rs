@@ -49,6 +49,7 @@ pub(super) struct Dispatcher {
     pub(super) events_lost: Arc<Counter>,
     pub(super) doorbell: Arc<Doorbell>,
     pub(super) stop: Arc<AtomicBool>,
+    pub(super) mode_changed: Arc<AtomicBool>,
     pub(super) requests: [Request; limits::MINIBATCH],
     pub(super) answers: [u64; limits::MINIBATCH],
 }
@@ -66,7 +67,11 @@ impl Dispatcher {
 
     /// Takes requests in and runs at most one piece; else says until when there is nothing to do.
     pub(super) fn step(&mut self) -> Option<Nanos> {
+        if self.mode_changed.swap(false, Relaxed) {
+            self.schedule.mode_changed();
+        }
         self.take_in();
+        self.tell_moved();
         self.skip_overdue();
         match self.schedule.decide(Monotonic.now()) {
             Action::Minibatch { stream, count } => self.run_minibatch(stream, count),
@@ -93,6 +98,23 @@ impl Dispatcher {
                 // There is room, so the queue takes it.
                 let _ = self.schedule.arrive(index, submission);
             }
+        }
+    }
+
+    /// Tells of bounds that moved, before the next piece starts.
+    fn tell_moved(&mut self) {
+        while let Some((index, bound)) = self.schedule.moved() {
+            let Some(side) = self.streams.get(index) else {
+                return;
+            };
+            side.statistics.set_present_bound(bound);
+            side.statistics.bound_moves.add(1);
+            let event = Event::BoundMoved {
+                stream: index as u8,
+                bound: bound.unwrap_or(Nanos::MAX),
+                at: Monotonic.now(),
+            };
+            record(&mut self.events, &self.events_lost, event);
         }
     }
 
@@ -151,6 +173,7 @@ impl Dispatcher {
         let outcome = outcome.unwrap_or(Err(WorkloadError::Panicked));
         let end = Monotonic.now();
         side.statistics.busy.add((end - start).0);
+        self.schedule.end_minibatch(index, count, start, end);
         let stream = index as u8;
         record(
             &mut self.events,

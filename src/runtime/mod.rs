@@ -223,9 +223,11 @@ impl Builder {
         }
         for (index, side) in streams.iter_mut().enumerate() {
             side.bound = schedule.bound(index);
+            side.statistics.set_present_bound(side.bound);
         }
         let (producer, consumer) = rtrb::RingBuffer::new(limits::EVENTS);
         let (stop, events_lost) = (Arc::new(AtomicBool::new(false)), Arc::new(Counter::default()));
+        let mode_changed = Arc::new(AtomicBool::new(false));
         let (warn, mut warnings) = rtrb::RingBuffer::new(4);
         let ready = Arc::new(Doorbell::default());
         let mut runtime = Runtime {
@@ -239,6 +241,7 @@ impl Builder {
             admission,
             warnings: Vec::new(),
             stop: Arc::clone(&stop),
+            mode_changed: Arc::clone(&mode_changed),
             doorbell: Arc::clone(&doorbell),
             thread: None,
         };
@@ -251,6 +254,7 @@ impl Builder {
             events_lost,
             doorbell,
             stop,
+            mode_changed,
             requests: [Request::default(); limits::MINIBATCH],
             answers: [0; limits::MINIBATCH],
         });
@@ -288,6 +292,7 @@ pub struct Runtime {
     admission: Result<(), Refusal>,
     warnings: Vec<Warning>,
     stop: Arc<AtomicBool>,
+    mode_changed: Arc<AtomicBool>,
     doorbell: Arc<Doorbell>,
     thread: Option<JoinHandle<()>>,
 }
@@ -296,6 +301,12 @@ impl Runtime {
     /// The worst-case latency promised to `stream`; `None` if there is no such stream or no bound.
     pub fn bound(&self, stream: usize) -> Option<Nanos> {
         self.bounds.get(stream).copied().flatten()
+    }
+
+    /// Says that the power mode changed: what was measured in the old one no longer counts. From any thread.
+    pub fn mode_changed(&self) {
+        self.mode_changed.store(true, Relaxed);
+        self.doorbell.ring();
     }
 
     /// What admission said at the start.

@@ -1,6 +1,7 @@
 //! A [`Job`] is training work, one step after the other, each cut into pieces that run in order.
 
 use super::Name;
+use super::measured::JobTimes;
 use crate::limits;
 use crate::units::Nanos;
 use heapless::Vec;
@@ -43,6 +44,7 @@ pub struct Job {
     /// When its last pieces ended, the newest last.
     ends: Ends,
     failures: u8,
+    pub(super) times: JobTimes,
 }
 
 /// Ends of the last pieces, for a queue of that depth.
@@ -51,6 +53,7 @@ type Ends = heapless::Deque<Nanos, { limits::IN_FLIGHT }>;
 impl Job {
     pub(super) fn new(spec: JobSpec) -> Job {
         Job {
+            times: JobTimes::new(spec.pieces.len()),
             spec,
             next: 0,
             ready_since: Nanos::ZERO,
@@ -81,6 +84,35 @@ impl Job {
     /// `q`: the longest announced piece.
     pub fn longest_piece(&self) -> Nanos {
         self.spec.pieces.iter().copied().max().unwrap_or(Nanos::ZERO)
+    }
+
+    /// The measured upper value of a piece, to stand beside the announced one; zero before its first run.
+    pub fn measured_length(&self, piece: u16) -> Nanos {
+        self.times.upper(usize::from(piece))
+    }
+
+    /// The longest that a piece took of late, a maximum that fades.
+    pub fn recent_max(&self, piece: u16) -> Nanos {
+        self.times.recent_max(usize::from(piece))
+    }
+
+    /// How far its pieces are measured to overrun what was announced, the allowance apart; a parked job runs none.
+    pub(super) fn excess(&self) -> Nanos {
+        if self.parked() {
+            Nanos::ZERO
+        } else {
+            self.times.excess
+        }
+    }
+
+    /// Takes in how long the present piece took.
+    pub(super) fn measure(&mut self, first: bool, took: Nanos, late: Nanos) {
+        self.times
+            .record(usize::from(self.next), first, took, &self.spec.pieces, late);
+    }
+
+    pub(super) fn forget_times(&mut self) {
+        self.times = JobTimes::new(self.spec.pieces.len());
     }
 
     /// The sum of the announced pieces: one whole step.

@@ -6,7 +6,9 @@
 pub mod admission;
 pub mod histogram;
 pub mod job;
+mod measured;
 pub mod policy;
+pub mod quantile;
 #[cfg(feature = "std")]
 pub mod simulator;
 pub mod statistics;
@@ -15,7 +17,9 @@ pub mod stream;
 pub use admission::Refusal;
 pub use histogram::Histogram;
 pub use job::{Ended, Job, JobSpec};
+pub use measured::COLD;
 pub use policy::Policy;
+pub use quantile::Quantile;
 pub use statistics::{JobStatistics, StreamStatistics};
 pub use stream::{Arrival, Full, Overdue, Request, Stream, StreamSpec, Submission};
 
@@ -134,6 +138,12 @@ pub struct Schedule {
     last_job: usize,
     started: Nanos,
     rule: Rule,
+    /// When the last work ended; `None` at the start and after a change of mode.
+    last_end: Option<Nanos>,
+    /// The bounds that were told last.
+    told: Vec<Option<Nanos>, { limits::STREAMS }>,
+    /// Streams whose bound is to be computed again.
+    to_check: Vec<usize, { limits::STREAMS }>,
 }
 
 impl Schedule {
@@ -153,6 +163,9 @@ impl Schedule {
             last_job: 0,
             started: Nanos::ZERO,
             rule: Rule::Border,
+            last_end: None,
+            told: Vec::new(),
+            to_check: Vec::new(),
         }
     }
 
@@ -196,6 +209,7 @@ impl Schedule {
     pub fn start(&mut self, now: Nanos) {
         self.started = now;
         self.rule = self.choose_rule();
+        self.told = (0..self.streams.len()).map(|stream| self.bound(stream)).collect();
     }
 
     /// The policy in force.
@@ -235,6 +249,35 @@ impl Schedule {
             .map_or(0, |stream| stream.take(count, minibatch))
     }
 
+    /// Notes that a minibatch of `count` requests ran from `start` to `end`.
+    pub fn end_minibatch(&mut self, stream: usize, count: usize, start: Nanos, end: Nanos) {
+        let first = self.is_first(start);
+        self.last_end = Some(end);
+        if let Some(stream) = self.streams.get_mut(stream) {
+            let (full, cost) = (stream.spec().minibatch as usize, stream.spec().cost);
+            let before = stream.times.excess;
+            stream.times.record(count, full, first, end - start, cost);
+            if stream.times.excess != before {
+                self.check_again();
+            }
+        }
+    }
+
+    /// Whether work that starts at `start` is the first after a while.
+    fn is_first(&self, start: Nanos) -> bool {
+        self.last_end.is_none_or(|end| start > end + COLD)
+    }
+
+    /// The power mode changed: what was measured in the old one no longer counts.
+    pub fn mode_changed(&mut self) {
+        self.last_end = None;
+        for stream in &mut self.streams {
+            stream.times = Default::default();
+        }
+        self.jobs.iter_mut().for_each(Job::forget_times);
+        self.check_again();
+    }
+
     /// Takes out a request that is not run any more at `now`, by its stream's [`Overdue`] rule, with the stream's index. Asked
     /// before each decision until it says `None`.
     pub fn skip_overdue(&mut self, now: Nanos) -> Option<(usize, Request)> {
@@ -252,8 +295,20 @@ impl Schedule {
         if matches!(ended, Ended::Stepped) {
             self.since_inference = self.since_inference.saturating_add(1);
         }
+        let (first, late) = (self.is_first(start), self.late);
+        if ended != Ended::Dry {
+            self.last_end = Some(end);
+        }
         if let Some(job) = self.jobs.get_mut(job) {
+            let before = job.excess();
+            // A piece that failed may have ended early.
+            if matches!(ended, Ended::Ran | Ended::Stepped) || end - start > job.next_length() {
+                job.measure(first, end - start, late);
+            }
             job.end_piece(ended, end);
+            if job.excess() != before {
+                self.check_again();
+            }
         }
     }
 }

@@ -197,7 +197,9 @@ pub fn run(schedule: &mut Schedule, world: &World) -> Outcome {
                     .get(stream)
                     .map(|it| (it.spec().cost, it.spec().deadline));
                 let (cost, deadline) = spec.unwrap_or_default();
+                let start = now;
                 now += takes(cost, &mut random);
+                schedule.end_minibatch(stream, count, start, now);
                 if let Some(of) = outcome.streams.get_mut(stream) {
                     for request in minibatch.iter().take(count) {
                         let latency = now - request.release;

@@ -40,9 +40,22 @@ pub struct StreamStatistics {
     pub untaken: Counter,
     /// Time the accelerator spent on this stream.
     pub busy: Counter,
+    /// Times the bound moved, because of what was measured.
+    pub bound_moves: Counter,
+    present_bound: AtomicU64,
 }
 
 impl StreamStatistics {
+    /// The bound that holds by what is measured, to stand beside the one printed at the start; `None` if there is none.
+    pub fn present_bound(&self) -> Option<Nanos> {
+        Some(Nanos(self.present_bound.load(Relaxed))).filter(|bound| *bound < Nanos::MAX)
+    }
+
+    /// Notes the present bound.
+    pub fn set_present_bound(&self, bound: Option<Nanos>) {
+        self.present_bound.store(bound.unwrap_or(Nanos::MAX).0, Relaxed);
+    }
+
     /// Counts a request that ended `latency` after its release; says whether it kept its deadline, and its bound.
     pub fn answered(&self, latency: Nanos, deadline: Nanos, bound: Option<Nanos>) -> (bool, bool) {
         self.latency.record(latency);

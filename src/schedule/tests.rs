@@ -513,3 +513,74 @@ fn slack_trains_while_the_camera_never_waits() {
         outcome.steps
     );
 }
+
+#[test]
+fn a_measured_piece_above_the_announced_one_moves_the_bound_and_its_return_moves_it_back() {
+    let mut stream = camera(100, 5, 1);
+    stream.arrival = Arrival::Sporadic {
+        period: Nanos(100 * MS),
+    };
+    let mut schedule = schedule(Policy::Slack, &[stream], &[training(&[10])]);
+    assert_eq!(schedule.bound(0), Some(Nanos(15 * MS)));
+    let mut now = Nanos::ZERO;
+    let mut run = |schedule: &mut Schedule, length_ms: u64| {
+        let start = now;
+        now += Nanos(length_ms * MS);
+        schedule.end_piece(0, Ended::Stepped, start, now);
+        schedule.moved()
+    };
+    let moved: Vec<_, 64> = (0..40).filter_map(|_| run(&mut schedule, 12)).collect();
+    // 2 ms above 10, in steps of an eighth: 2.5 ms.
+    assert_eq!(moved, [(0, Some(Nanos(17_500_000)))]);
+    assert_eq!(schedule.bound(0), Some(Nanos(17_500_000)));
+    assert_eq!(schedule.jobs()[0].measured_length(0), Nanos(12 * MS));
+    let moved: Vec<_, 64> = (0..300).filter_map(|_| run(&mut schedule, 10)).collect();
+    assert_eq!(moved, [(0, Some(Nanos(15 * MS)))]);
+    assert!(schedule.jobs()[0].recent_max(0) > Nanos(10 * MS - 1));
+}
+
+#[test]
+fn a_measured_minibatch_above_the_announced_one_moves_every_bound_and_a_new_mode_forgets_it() {
+    let mut streams = [camera(100, 8, 1), camera(100, 8, 4)];
+    for stream in &mut streams {
+        stream.arrival = Arrival::Sporadic {
+            period: Nanos(100 * MS),
+        };
+        stream.deadline = Nanos(400 * MS);
+    }
+    let mut schedule = schedule(Policy::Slack, &streams, &[]);
+    let printed = [schedule.bound(0), schedule.bound(1)];
+    for run in 0..40 {
+        let start = Nanos(run * 9 * MS);
+        schedule.end_minibatch(1, 4, start, start + Nanos(9 * MS));
+        // Minibatches that are not full are of another class, and shorter.
+        schedule.end_minibatch(1, 2, start, start + Nanos(MS));
+    }
+    let moved: Vec<_, 8> = core::iter::from_fn(|| schedule.moved()).collect();
+    assert_eq!(moved.len(), 2);
+    assert!(
+        moved.iter().all(|(stream, bound)| *bound > printed[*stream]),
+        "{moved:?}"
+    );
+    assert_eq!(schedule.streams()[1].measured_cost(), Nanos(9 * MS));
+    assert_eq!(schedule.streams()[1].recent_max(), Nanos(9 * MS));
+    schedule.mode_changed();
+    assert_eq!(core::iter::from_fn(|| schedule.moved()).count(), 2);
+    assert_eq!([schedule.bound(0), schedule.bound(1)], printed);
+    assert_eq!(schedule.streams()[1].measured_cost(), Nanos::ZERO);
+}
+
+#[test]
+fn first_runs_after_idle_are_of_a_class_of_their_own() {
+    let mut schedule = schedule(Policy::Slack, &[camera(100, 5, 1)], &[training(&[10, 20])]);
+    for run in 0..100 {
+        // Each first piece after a pause takes 14 ms, the one that follows at once 10 ms.
+        let start = Nanos(run * 1_000 * MS);
+        schedule.end_piece(0, Ended::Stepped, start, start + Nanos(14 * MS));
+        let start = start + Nanos(14 * MS);
+        schedule.end_piece(0, Ended::Stepped, start, start + Nanos(10 * MS));
+    }
+    assert_eq!(schedule.jobs()[0].measured_length(0), Nanos(10 * MS));
+    // What they take more counts in the bound all the same.
+    assert_eq!(schedule.moved().map(|(stream, _)| stream), Some(0));
+}
