@@ -186,6 +186,17 @@
 #define FULCRUM_EVENT_BOUND_MOVED 8
 
 /**
+ * A job failed or overran so often that it no longer runs: index is its job.
+ */
+#define FULCRUM_EVENT_PARKED 9
+
+/**
+ * A piece runs for more than twice its length and has not ended: index is its job, value its place in the step, at_ns when
+ * it started.
+ */
+#define FULCRUM_EVENT_HUNG 10
+
+/**
  * CPU cores online, counted from core 0 up.
  */
 #define FULCRUM_KNOB_CORES 1

@@ -72,6 +72,22 @@ pub enum Event {
         /// When.
         at: Nanos,
     },
+    /// A job failed or overran so often that it no longer runs.
+    Parked {
+        /// Index of the job.
+        job: u8,
+        /// When.
+        at: Nanos,
+    },
+    /// A piece runs for more than twice its announced length, and has not ended.
+    Hung {
+        /// Index of the job.
+        job: u8,
+        /// Index of the piece in its step.
+        piece: u16,
+        /// When it started.
+        since: Nanos,
+    },
 }
 
 const _: () = assert!(

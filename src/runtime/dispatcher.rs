@@ -2,6 +2,7 @@
 //! touches the device. After start it neither allocates nor locks nor touches files.
 
 use super::realtime::Doorbell;
+use super::watch::{Running, Watch};
 use crate::clock::{Clock, Monotonic};
 use crate::limits;
 use crate::schedule::statistics::Counter;
@@ -49,6 +50,7 @@ pub(super) struct Dispatcher {
     pub(super) events_lost: Arc<Counter>,
     pub(super) doorbell: Arc<Doorbell>,
     pub(super) stop: Arc<AtomicBool>,
+    pub(super) watch: Arc<Watch>,
     pub(super) mode_changed: Arc<AtomicBool>,
     pub(super) requests: [Request; limits::MINIBATCH],
     pub(super) answers: [u64; limits::MINIBATCH],
@@ -244,12 +246,19 @@ impl Dispatcher {
         let Some(side) = self.jobs.get_mut(index) else {
             return;
         };
+        let job = index as u8;
         let start = Monotonic.now();
+        self.watch.begin(Running {
+            job,
+            piece,
+            start,
+            length: announced + self.late,
+        });
         let outcome = catch_unwind(AssertUnwindSafe(|| side.work.run_piece(piece)));
         let outcome = outcome.unwrap_or(Err(WorkloadError::Panicked));
         let end = Monotonic.now();
+        self.watch.end();
         let statistics = &side.statistics;
-        let job = index as u8;
         let ended = match outcome {
             Ok(Progress::Ran) => Ended::Ran,
             Ok(Progress::Stepped { loss }) => {
@@ -297,6 +306,28 @@ impl Dispatcher {
             );
         }
         self.schedule.end_piece(index, ended, start, end);
+        if ended != Ended::Dry {
+            self.enforce(index, end);
+        }
+    }
+
+    /// Has a job that overruns cut finer, and tells if it is parked now.
+    fn enforce(&mut self, index: usize, now: Nanos) {
+        let (Some(side), Some(job)) = (self.jobs.get_mut(index), self.schedule.jobs().get(index)) else {
+            return;
+        };
+        if job.parked() {
+            side.statistics.parked.add(1);
+            let event = Event::Parked {
+                job: index as u8,
+                at: now,
+            };
+            record(&mut self.events, &self.events_lost, event);
+        } else if job.wants_finer() {
+            let cut = catch_unwind(AssertUnwindSafe(|| side.work.cut_finer())).unwrap_or(None);
+            let taken = cut.is_some_and(|pieces| self.schedule.recut(index, pieces));
+            side.statistics.recuts.add(u64::from(taken));
+        }
     }
 }
 

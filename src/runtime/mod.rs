@@ -3,6 +3,7 @@
 pub mod control;
 pub mod dispatcher;
 pub mod realtime;
+mod watch;
 
 pub use dispatcher::Completion;
 pub use realtime::{Realtime, Warning};
@@ -23,6 +24,7 @@ use realtime::Doorbell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
+use watch::{Watch, Watchman};
 
 /// How a runtime is made.
 #[derive(Clone, Copy, Debug)]
@@ -128,12 +130,15 @@ impl Completions {
 pub struct Events {
     events: rtrb::Consumer<Event>,
     lost: Arc<Counter>,
+    watchman: Watchman,
 }
 
 impl Events {
-    /// The next event, if there is one.
+    /// The next event, if there is one. A piece that hangs is told here while it runs: the dispatcher cannot, so a
+    /// control loop that is to know calls this at its own rate.
     pub fn poll(&mut self) -> Option<Event> {
-        self.events.pop().ok()
+        let waiting = self.events.pop().ok();
+        waiting.or_else(|| self.watchman.hung(Monotonic.now()))
     }
 
     /// Events that found the ring full, since the start.
@@ -229,6 +234,7 @@ impl Builder {
         let (stop, events_lost) = (Arc::new(AtomicBool::new(false)), Arc::new(Counter::default()));
         let mode_changed = Arc::new(AtomicBool::new(false));
         let (warn, mut warnings) = rtrb::RingBuffer::new(4);
+        let watch: Arc<Watch> = Arc::default();
         let ready = Arc::new(Doorbell::default());
         let mut runtime = Runtime {
             bounds: streams.iter().map(|side| side.bound).collect(),
@@ -237,6 +243,11 @@ impl Builder {
             events: Some(Events {
                 events: consumer,
                 lost: Arc::clone(&events_lost),
+                watchman: Watchman {
+                    watch: Arc::clone(&watch),
+                    hung: jobs.iter().map(|side| Arc::clone(&side.statistics)).collect(),
+                    told: Nanos::ZERO,
+                },
             }),
             admission,
             warnings: Vec::new(),
@@ -254,6 +265,7 @@ impl Builder {
             events_lost,
             doorbell,
             stop,
+            watch,
             mode_changed,
             requests: [Request::default(); limits::MINIBATCH],
             answers: [0; limits::MINIBATCH],

@@ -9,6 +9,15 @@ use heapless::Vec;
 /// Failures in a row after which a job is parked.
 const FAILURES: u8 = 8;
 
+/// Steps in a row with a piece that overran, after which the job is asked for shorter pieces.
+const OVERRUNS_TO_CUT: u8 = 8;
+
+/// The same after which the job is parked: as many again, in which a finer cut could have helped.
+const OVERRUNS_TO_PARK: u8 = 16;
+
+/// The announced length of each piece of a step, in order.
+pub type Pieces = Vec<Nanos, { limits::PIECES }>;
+
 /// How long a job without data, or one that failed, waits before it is asked again.
 const PAUSE: Nanos = Nanos::from_millis(5);
 
@@ -18,7 +27,7 @@ pub struct JobSpec {
     /// For people and traces.
     pub name: Name,
     /// The announced length of each piece of a step, in order: upper quantiles or maxima, never means.
-    pub pieces: Vec<Nanos, { limits::PIECES }>,
+    pub pieces: Pieces,
 }
 
 /// What a piece came to.
@@ -44,6 +53,10 @@ pub struct Job {
     /// When its last pieces ended, the newest last.
     ends: Ends,
     failures: u8,
+    /// Steps in a row in which a piece overran.
+    overruns: u8,
+    /// Whether a piece of the present step did.
+    overran: bool,
     pub(super) times: JobTimes,
 }
 
@@ -59,6 +72,8 @@ impl Job {
             ready_since: Nanos::ZERO,
             ends: Ends::new(),
             failures: 0,
+            overruns: 0,
+            overran: false,
         }
     }
 
@@ -123,9 +138,30 @@ impl Job {
             .fold(Nanos::ZERO, |sum, piece| sum + *piece)
     }
 
-    /// Whether the job failed so often that it no longer runs.
+    /// Whether the job failed or overran so often that it no longer runs.
     pub fn parked(&self) -> bool {
-        self.failures >= FAILURES
+        self.failures >= FAILURES || self.overruns >= OVERRUNS_TO_PARK
+    }
+
+    /// Whether its steps overrun so often that it should be cut finer; said once, at the end of such a step.
+    pub fn wants_finer(&self) -> bool {
+        self.overruns == OVERRUNS_TO_CUT && self.next == 0 && !self.overran
+    }
+
+    /// Takes over the lengths of a finer cut; the next piece is the first of a step. Refuses what no job may have.
+    pub(super) fn recut(&mut self, pieces: Pieces) -> bool {
+        if pieces.is_empty() || pieces.contains(&Nanos::ZERO) {
+            return false;
+        }
+        self.spec.pieces = pieces;
+        self.next = 0;
+        self.forget_times();
+        true
+    }
+
+    /// Notes that the present piece overran its length and the allowance.
+    pub(super) fn overrun(&mut self) {
+        self.overran = true;
     }
 
     pub(super) fn ready_since(&self) -> Nanos {
@@ -171,6 +207,14 @@ impl Job {
         }
         if matches!(ended, Ended::Stepped) {
             self.failures = 0;
+        }
+        // A step that starts again has ended too: else one that always fails late would never be counted.
+        if self.next == 0 && ended != Ended::Dry {
+            self.overruns = if core::mem::take(&mut self.overran) {
+                self.overruns.saturating_add(1)
+            } else {
+                0
+            };
         }
     }
 }

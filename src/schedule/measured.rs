@@ -12,8 +12,8 @@ use heapless::Vec;
 /// After so long without work a run counts as a first one. Ours: past the 1 to 10 ms at which clock governors sample.
 pub const COLD: Nanos = Nanos::from_millis(10);
 
-/// Runs of a class before its quantile counts against the announcement.
-const ENOUGH: usize = 16;
+/// Runs of a class before its quantile counts against the announcement: the first ones of all set things up.
+const ENOUGH: usize = 4;
 
 /// What is above the announced time counts in steps of this part of it, so that noise does not move a bound each time.
 const STEPS: u64 = 8;

@@ -16,7 +16,7 @@ pub mod stream;
 
 pub use admission::Refusal;
 pub use histogram::Histogram;
-pub use job::{Ended, Job, JobSpec};
+pub use job::{Ended, Job, JobSpec, Pieces};
 pub use measured::COLD;
 pub use policy::Policy;
 pub use quantile::Quantile;
@@ -263,6 +263,16 @@ impl Schedule {
         }
     }
 
+    /// Takes over the announced lengths of a step that was cut finer; the next piece is then the first of a step. False, and
+    /// nothing changed, for lengths that no job may have.
+    pub fn recut(&mut self, job: usize, pieces: Pieces) -> bool {
+        let taken = self.jobs.get_mut(job).is_some_and(|job| job.recut(pieces));
+        if taken {
+            self.check_again();
+        }
+        taken
+    }
+
     /// Whether work that starts at `start` is the first after a while.
     fn is_first(&self, start: Nanos) -> bool {
         self.last_end.is_none_or(|end| start > end + COLD)
@@ -301,6 +311,9 @@ impl Schedule {
         }
         if let Some(job) = self.jobs.get_mut(job) {
             let before = job.excess();
+            if ended != Ended::Dry && end - start > job.next_length() + late {
+                job.overrun();
+            }
             // A piece that failed may have ended early.
             if matches!(ended, Ended::Ran | Ended::Stepped) || end - start > job.next_length() {
                 job.measure(first, end - start, late);

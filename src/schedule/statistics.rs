@@ -76,6 +76,12 @@ pub struct JobStatistics {
     pub pieces: Counter,
     /// Pieces that took longer than announced, the allowance for it included.
     pub overruns: Counter,
+    /// Steps that were cut finer because pieces overran.
+    pub recuts: Counter,
+    /// Pieces that ran for more than twice their announced length, counted while they ran, by who takes the events.
+    pub hung: Counter,
+    /// 1 once the job was parked.
+    pub parked: Counter,
     /// Pieces that failed.
     pub failures: Counter,
     /// Times the job was asked and had no data.

@@ -529,7 +529,10 @@ fn a_measured_piece_above_the_announced_one_moves_the_bound_and_its_return_moves
         schedule.end_piece(0, Ended::Stepped, start, now);
         schedule.moved()
     };
-    let moved: Vec<_, 64> = (0..40).filter_map(|_| run(&mut schedule, 12)).collect();
+    // Not each step, or the job would be parked.
+    let moved: Vec<_, 64> = (0..40)
+        .filter_map(|step| run(&mut schedule, 10 + step % 2 * 2))
+        .collect();
     // 2 ms above 10, in steps of an eighth: 2.5 ms.
     assert_eq!(moved, [(0, Some(Nanos(17_500_000)))]);
     assert_eq!(schedule.bound(0), Some(Nanos(17_500_000)));
@@ -583,4 +586,50 @@ fn first_runs_after_idle_are_of_a_class_of_their_own() {
     assert_eq!(schedule.jobs()[0].measured_length(0), Nanos(10 * MS));
     // What they take more counts in the bound all the same.
     assert_eq!(schedule.moved().map(|(stream, _)| stream), Some(0));
+}
+
+#[test]
+fn a_job_that_overruns_step_after_step_is_asked_for_a_finer_cut_and_then_parked() {
+    let mut schedule = schedule(Policy::Slack, &[], &[training(&[10, 10])]);
+    let mut now = Nanos::ZERO;
+    let mut step = |schedule: &mut Schedule, second_ms: u64| {
+        for (ended, ms) in [(Ended::Ran, 10), (Ended::Stepped, second_ms)] {
+            let start = now;
+            now += Nanos(ms * MS);
+            schedule.end_piece(0, ended, start, now);
+        }
+        let job = &schedule.jobs()[0];
+        (job.wants_finer(), job.parked())
+    };
+    for _ in 0..7 {
+        assert_eq!(step(&mut schedule, 11), (false, false));
+    }
+    assert_eq!(
+        step(&mut schedule, 10),
+        (false, false),
+        "one good step forgives all"
+    );
+    let told: Vec<_, 16> = (0..16).map(|_| step(&mut schedule, 11)).collect();
+    assert_eq!(told.iter().position(|(finer, _)| *finer), Some(7));
+    assert_eq!(told.iter().filter(|(finer, _)| *finer).count(), 1);
+    assert_eq!(told.iter().position(|(_, parked)| *parked), Some(15));
+    assert_eq!(schedule.decide(now), Action::Idle { until: Nanos::MAX });
+}
+
+#[test]
+fn a_finer_cut_is_taken_over_with_its_bound_and_nonsense_is_not() {
+    let mut stream = camera(100, 5, 1);
+    stream.arrival = Arrival::Sporadic {
+        period: Nanos(100 * MS),
+    };
+    let mut schedule = schedule(Policy::Slack, &[stream], &[training(&[10, 10])]);
+    assert!(!schedule.recut(0, Pieces::new()));
+    assert!(!schedule.recut(0, Pieces::from_slice(&[Nanos::ZERO]).unwrap()));
+    assert_eq!(schedule.moved(), None);
+    assert!(schedule.recut(0, Pieces::from_slice(&[Nanos(4 * MS); 5]).unwrap()));
+    assert_eq!(schedule.moved(), Some((0, Some(Nanos(9 * MS)))));
+    for piece in 0..5 {
+        assert_eq!(schedule.decide(Nanos(20 * MS)), Action::Piece { job: 0, piece });
+        schedule.end_piece(0, Ended::Ran, Nanos(16 * MS), Nanos(20 * MS));
+    }
 }

@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-pub use crate::schedule::Request;
+pub use crate::schedule::{Pieces, Request};
 
 pub mod callback;
 pub mod feed;
@@ -88,6 +88,12 @@ pub trait Training: Send {
     /// Runs piece `piece` (counted from 0) of the present step. After an error the step starts again from piece 0
     /// and the state is that of the last whole step.
     fn run_piece(&mut self, piece: u16) -> Result<Progress, WorkloadError>;
+
+    /// Asked between two steps, once pieces overran in 8 steps on end: cuts the step finer and says the new lengths, upper
+    /// values as in [`crate::schedule::JobSpec`]. `None`, the default: it cannot, or not without holding the dispatcher.
+    fn cut_finer(&mut self) -> Option<Pieces> {
+        None
+    }
 }
 
 impl<I: Inference + ?Sized> Inference for Box<I> {
@@ -103,5 +109,9 @@ impl<T: Training + ?Sized> Training for Box<T> {
 
     fn run_piece(&mut self, piece: u16) -> Result<Progress, WorkloadError> {
         (**self).run_piece(piece)
+    }
+
+    fn cut_finer(&mut self) -> Option<Pieces> {
+        (**self).cut_finer()
     }
 }

@@ -31,7 +31,9 @@ fn start(event: &Event) -> Nanos {
         | Event::Missed { at, .. }
         | Event::BoundBroken { at, .. }
         | Event::Failed { at, .. }
-        | Event::BoundMoved { at, .. } => at,
+        | Event::BoundMoved { at, .. }
+        | Event::Parked { at, .. }
+        | Event::Hung { since: at, .. } => at,
     }
 }
 
@@ -55,6 +57,8 @@ fn one(event: &Event, process: u32, zero: Nanos) -> Value {
             mark(INFERENCE, "bound broken", json!({"latency_us": us(latency)}))
         }
         Event::BoundMoved { bound, .. } => mark(INFERENCE, "bound moved", json!({"bound_us": us(bound)})),
+        Event::Parked { job, .. } => mark(TRAINING, "parked", json!({"job": job})),
+        Event::Hung { job, piece, .. } => mark(TRAINING, "hung", json!({"job": job, "piece": piece})),
         Event::Failed { index, training, .. } => mark(
             if training { TRAINING } else { INFERENCE },
             "failed",
