@@ -50,6 +50,7 @@ fn decisions(rounds: usize) {
             let _ = schedule.add_job(JobSpec {
                 name: name("learner"),
                 pieces,
+                abort: None,
             });
             schedule.start(Nanos::ZERO);
             for stream in 0..streams as usize {

@@ -1213,6 +1213,11 @@ typedef struct fulcrum_sample_t {
  */
 #define FULCRUM_ERR_OVERDUE 506
 
+/**
+ * The piece was given up for a request and is run again. Never in a completion.
+ */
+#define FULCRUM_ERR_ABORTED 507
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus

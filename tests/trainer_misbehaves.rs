@@ -13,7 +13,7 @@ use fulcrum::schedule::{Arrival, JobSpec, Overdue, Pieces, Request, StreamSpec, 
 use fulcrum::trace::Event;
 use fulcrum::units::Nanos;
 use fulcrum::workload::callback::StreamCallback;
-use fulcrum::workload::{Progress, Training, WorkloadError};
+use fulcrum::workload::{Abort, Progress, Training, WorkloadError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
@@ -67,6 +67,7 @@ fn start(work: Box<dyn Training>, length: Nanos) -> (Runtime, Submitter, Complet
     let job = JobSpec {
         name: name("learner"),
         pieces: std::iter::repeat_n(length, usize::from(work.pieces())).collect(),
+        abort: work.aborter().map(|_| Nanos::from_millis(10)),
     };
     builder.job(job, work).unwrap();
     (builder.start().unwrap(), ends.0, ends.1)
@@ -230,4 +231,65 @@ fn a_piece_that_hangs_is_told_while_it_runs() {
     over.store(true, SeqCst);
     runtime.stop();
     assert_eq!(runtime.job(0).unwrap().hung.get(), 1);
+}
+
+#[derive(Debug, Default)]
+struct Flag(AtomicBool);
+
+impl Abort for Flag {
+    fn abort(&self) {
+        self.0.store(true, SeqCst);
+    }
+}
+
+/// Spins for 600 ms a piece unless it is told to end.
+struct Long(Arc<Flag>);
+
+impl Training for Long {
+    fn pieces(&self) -> u16 {
+        1
+    }
+
+    fn run_piece(&mut self, _: u16) -> Result<Progress, WorkloadError> {
+        let until = Monotonic.now() + Nanos::from_millis(600);
+        while Monotonic.now() < until {
+            if self.0.0.swap(false, SeqCst) {
+                return Err(WorkloadError::Aborted);
+            }
+            std::hint::spin_loop();
+        }
+        Ok(Progress::Stepped { loss: 1.0 })
+    }
+
+    fn aborter(&self) -> Option<Arc<dyn Abort>> {
+        let flag: Arc<Flag> = Arc::clone(&self.0);
+        Some(flag)
+    }
+}
+
+#[test]
+fn a_piece_above_the_deadline_is_admitted_where_it_can_be_aborted_and_is_for_each_request() {
+    let (mut runtime, mut submitter, mut completions) =
+        start(Box::new(Long(Arc::default())), Nanos::from_millis(600));
+    let bound = runtime.bound(0).unwrap();
+    assert!(bound < Nanos::from_millis(200), "{bound}");
+    let stalled = drive(&mut submitter, &mut completions);
+    // Nothing comes any more, so the piece that was given up again and again ends.
+    while runtime.job(0).unwrap().steps.get() == 0 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    runtime.stop();
+    let (stream, job) = (runtime.stream(0).unwrap(), runtime.job(0).unwrap());
+    assert!(job.aborted.get() > 0 && job.aborted.get() <= 30);
+    assert!(job.wasted.get() > 0);
+    assert_eq!((job.failures.get(), job.parked.get()), (0, 0));
+    assert_eq!(stream.latency.count(), 30);
+    if stalled < Nanos::from_millis(2) {
+        assert_eq!(
+            stream.bound_violations.get(),
+            0,
+            "{} above {bound}",
+            stream.latency.max()
+        );
+    }
 }

@@ -9,7 +9,7 @@ use crate::schedule::statistics::Counter;
 use crate::schedule::{Action, Ended, JobStatistics, Request, Schedule, StreamStatistics, Submission};
 use crate::trace::Event;
 use crate::units::Nanos;
-use crate::workload::{Inference, Progress, Training, WorkloadError};
+use crate::workload::{Abort, Inference, Progress, Training, WorkloadError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -37,6 +37,8 @@ pub(super) struct StreamSide {
 
 pub(super) struct JobSide {
     pub(super) work: Box<dyn Training>,
+    /// What gives its pieces up, and how long that takes; until the start.
+    pub(super) aborter: Option<(Arc<dyn Abort>, Nanos)>,
     pub(super) statistics: Arc<JobStatistics>,
 }
 
@@ -254,6 +256,12 @@ impl Dispatcher {
             start,
             length: announced + self.late,
         });
+        // A request that came since the decision saw no piece to abort. By the order of all that stands in `Watch`, it is
+        // seen here.
+        if self.watch.may_abort(job) && self.streams.iter().any(|side| !side.submissions.is_empty()) {
+            self.watch.end();
+            return;
+        }
         let outcome = catch_unwind(AssertUnwindSafe(|| side.work.run_piece(piece)));
         let outcome = outcome.unwrap_or(Err(WorkloadError::Panicked));
         let end = Monotonic.now();
@@ -274,6 +282,11 @@ impl Dispatcher {
                 statistics.dry.add(1);
                 Ended::Dry
             }
+            Err(WorkloadError::Aborted) => {
+                statistics.aborted.add(1);
+                statistics.wasted.add((end - start).0);
+                Ended::Aborted
+            }
             Err(_) => {
                 statistics.failures.add(1);
                 record(
@@ -288,7 +301,7 @@ impl Dispatcher {
                 Ended::Failed
             }
         };
-        if ended != Ended::Dry {
+        if !matches!(ended, Ended::Dry | Ended::Aborted) {
             let took = end - start;
             statistics.pieces.add(1);
             statistics.piece.record(took);

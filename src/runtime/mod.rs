@@ -24,7 +24,7 @@ use realtime::Doorbell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
-use watch::{Watch, Watchman};
+use watch::{Aborter, Aborters, Watch, Watchman};
 
 /// How a runtime is made.
 #[derive(Clone, Copy, Debug)]
@@ -99,16 +99,19 @@ impl From<ScheduleError> for RuntimeError {
 pub struct Submitter {
     submissions: rtrb::Producer<Submission>,
     doorbell: Arc<Doorbell>,
+    stream: usize,
+    watch: Arc<Watch>,
 }
 
 impl Submitter {
-    /// Hands `request` in and wakes the dispatcher. Neither blocks nor allocates; a full queue hands the request back.
+    /// Hands `request` in, wakes the dispatcher, and gives up the training piece that runs where that is worth it. Neither blocks nor allocates; a full queue hands the request back.
     pub fn submit(&mut self, request: Request) -> Result<(), Full> {
         let submission = Submission {
             request,
             at: Monotonic.now(),
         };
         self.submissions.push(submission).map_err(|_| Full(submission))?;
+        self.watch.abort_for(self.stream, request.release, submission.at);
         self.doorbell.ring();
         Ok(())
     }
@@ -154,6 +157,7 @@ pub struct Builder {
     streams: Vec<StreamSide>,
     jobs: Vec<JobSide>,
     doorbell: Arc<Doorbell>,
+    watch: Arc<Watch>,
 }
 
 impl Builder {
@@ -165,6 +169,7 @@ impl Builder {
             streams: Vec::new(),
             jobs: Vec::new(),
             doorbell: Arc::default(),
+            watch: Arc::default(),
         }
     }
 
@@ -174,7 +179,7 @@ impl Builder {
         spec: StreamSpec,
         work: Box<dyn Inference>,
     ) -> Result<(Submitter, Completions), RuntimeError> {
-        self.schedule.add_stream(spec)?;
+        let stream = self.schedule.add_stream(spec)?;
         let (submit, submissions) = rtrb::RingBuffer::new(limits::REQUESTS);
         // Twice the queue: what waits and what has just been answered.
         let (completions, poll) = rtrb::RingBuffer::new(2 * limits::REQUESTS);
@@ -189,21 +194,28 @@ impl Builder {
             Submitter {
                 submissions: submit,
                 doorbell: Arc::clone(&self.doorbell),
+                stream,
+                watch: Arc::clone(&self.watch),
             },
             Completions(poll),
         ))
     }
 
-    /// Adds a training job; indices count from 0 in the order of adding.
-    pub fn job(&mut self, spec: JobSpec, work: Box<dyn Training>) -> Result<(), RuntimeError> {
+    /// Adds a training job; indices count from 0 in the order of adding. Where its workload has no aborter, `spec.abort`
+    /// counts for nothing.
+    pub fn job(&mut self, mut spec: JobSpec, work: Box<dyn Training>) -> Result<(), RuntimeError> {
         if spec.pieces.len() != usize::from(work.pieces()) {
             return Err(RuntimeError::Pieces {
                 announced: spec.pieces.len(),
                 workload: work.pieces(),
             });
         }
+        let aborter = work.aborter();
+        spec.abort = spec.abort.filter(|_| aborter.is_some());
+        let latency = spec.abort;
         self.schedule.add_job(spec)?;
         self.jobs.push(JobSide {
+            aborter: aborter.zip(latency),
             work,
             statistics: Arc::default(),
         });
@@ -216,8 +228,9 @@ impl Builder {
             options,
             mut schedule,
             mut streams,
-            jobs,
+            mut jobs,
             doorbell,
+            watch,
         } = self;
         schedule.start(Monotonic.now());
         let admission = schedule.would_fit();
@@ -230,11 +243,23 @@ impl Builder {
             side.bound = schedule.bound(index);
             side.statistics.set_present_bound(side.bound);
         }
+        if schedule.aborts() {
+            let aborter = |side: &mut JobSide| {
+                side.aborter
+                    .take()
+                    .map(|(abort, latency)| Aborter { abort, latency })
+            };
+            watch.set_aborters(Aborters {
+                jobs: jobs.iter_mut().map(aborter).collect(),
+                patience: (0..streams.len())
+                    .map(|stream| schedule.patience(stream))
+                    .collect(),
+            });
+        }
         let (producer, consumer) = rtrb::RingBuffer::new(limits::EVENTS);
         let (stop, events_lost) = (Arc::new(AtomicBool::new(false)), Arc::new(Counter::default()));
         let mode_changed = Arc::new(AtomicBool::new(false));
         let (warn, mut warnings) = rtrb::RingBuffer::new(4);
-        let watch: Arc<Watch> = Arc::default();
         let ready = Arc::new(Doorbell::default());
         let mut runtime = Runtime {
             bounds: streams.iter().map(|side| side.bound).collect(),

@@ -2,10 +2,29 @@
 //! while it holds the dispatcher. Atomics alone: neither side ever waits for the other.
 
 use crate::schedule::statistics::Counter;
+use crate::schedule::{RunningPiece, worth_aborting};
 use crate::trace::Event;
 use crate::units::Nanos;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use crate::workload::Abort;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst, fence};
+use std::sync::{Arc, OnceLock};
+
+/// How a job's pieces are given up.
+#[derive(Debug)]
+pub(super) struct Aborter {
+    pub(super) abort: Arc<dyn Abort>,
+    /// How long that takes at most.
+    pub(super) latency: Nanos,
+}
+
+/// What is known once the schedule is whole.
+#[derive(Debug)]
+pub(super) struct Aborters {
+    /// By job; `None` where pieces run to their end.
+    pub(super) jobs: Vec<Option<Aborter>>,
+    /// By stream: how long after its release a request may wait for a piece.
+    pub(super) patience: Vec<Nanos>,
+}
 
 /// No piece runs. The monotonic clock has left its first nanosecond behind.
 const NONE: u64 = 0;
@@ -22,6 +41,8 @@ pub(super) struct Watch {
     length: AtomicU64,
     /// Its job in the upper half, its place in the step in the lower one.
     which: AtomicU32,
+    /// Empty until the start, and for good where the policy aborts nothing.
+    aborters: OnceLock<Aborters>,
 }
 
 /// What [`Watch::running`] saw.
@@ -39,8 +60,47 @@ impl Watch {
         self.length.store(running.length.0, Relaxed);
         self.which
             .store(u32::from(running.job) << 16 | u32::from(running.piece), Relaxed);
-        // Seen before or after the submission of a request: one of both threads sees the other.
         self.start.store(running.start.0, SeqCst);
+        // The dispatcher looks for requests after this, a submitter looks for a piece after its own: one sees the other.
+        fence(SeqCst);
+    }
+
+    /// Says how pieces are given up from now on; called once, at the start.
+    pub(super) fn set_aborters(&self, aborters: Aborters) {
+        let _ = self.aborters.set(aborters);
+    }
+
+    fn aborter(&self, job: u8) -> Option<&Aborter> {
+        self.aborters.get()?.jobs.get(usize::from(job))?.as_ref()
+    }
+
+    /// Whether pieces of `job` may be given up.
+    pub(super) fn may_abort(&self, job: u8) -> bool {
+        self.aborter(job).is_some()
+    }
+
+    /// Gives up the running piece if that is worth it for a request of `stream`, which is in the queue already.
+    pub(super) fn abort_for(&self, stream: usize, release: Nanos, now: Nanos) {
+        fence(SeqCst);
+        let Some(running) = self.running() else { return };
+        let patience = self.aborters.get().and_then(|it| it.patience.get(stream));
+        let (Some(aborter), Some(patience)) = (self.aborter(running.job), patience) else {
+            return;
+        };
+        let piece = RunningPiece {
+            start: running.start,
+            end: running.start + running.length,
+        };
+        if worth_aborting(now, piece, release + *patience, aborter.latency) {
+            aborter.abort.abort();
+        }
+    }
+
+    /// Gives up the piece that hangs, if its job's may be.
+    fn abort_hung(&self, job: u8) {
+        if let Some(aborter) = self.aborter(job) {
+            aborter.abort.abort();
+        }
     }
 
     /// The piece ended.
@@ -80,6 +140,7 @@ impl Watchman {
             return None;
         }
         self.told = running.start;
+        self.watch.abort_hung(running.job);
         let counter: Option<&Counter> = self.hung.get(usize::from(running.job)).map(|it| &it.hung);
         if let Some(counter) = counter {
             counter.add(1);

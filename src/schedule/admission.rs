@@ -197,7 +197,29 @@ impl Schedule {
     }
 
     fn blocking(&self) -> Blocking {
-        self.blocking_of(|job| job.longest_piece() + job.excess())
+        self.blocking_of(|job| {
+            let longest = job.longest_piece() + job.excess();
+            // Where releases are kept free a piece is in the way only while it overruns, and no abort is counted on.
+            let counts = self.aborts() && self.rule != Rule::Reserved;
+            let abort = job.spec().abort.filter(|_| counts);
+            abort.map_or(longest, |abort| longest.min(abort))
+        })
+    }
+
+    /// Whether a piece may be given up for a request: where inference goes first at the border that this makes.
+    pub fn aborts(&self) -> bool {
+        matches!(self.policy, Policy::Priority | Policy::Edf | Policy::Slack) && self.rule != Rule::Turns
+    }
+
+    /// How long a request may wait for a training piece after its release, by the bound of its stream.
+    pub fn patience(&self, stream: usize) -> Nanos {
+        let jitter = self.streams.get(stream).map(|it| it.spec().arrival.jitter());
+        let blocking = self.blocking();
+        let piece = match self.rule {
+            Rule::Reserved => blocking.piece.min(blocking.late),
+            _ => blocking.piece,
+        };
+        jitter.unwrap_or(Nanos::ZERO).max(piece)
     }
 
     /// The blocking if the longest piece of each job were what `longest` says.

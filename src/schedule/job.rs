@@ -28,6 +28,9 @@ pub struct JobSpec {
     pub name: Name,
     /// The announced length of each piece of a step, in order: upper quantiles or maxima, never means.
     pub pieces: Pieces,
+    /// How long it takes at most until a running piece has ended once it was told to: an upper value. `None`: pieces run
+    /// to their end.
+    pub abort: Option<Nanos>,
 }
 
 /// What a piece came to.
@@ -39,6 +42,8 @@ pub enum Ended {
     Stepped,
     /// There was nothing to train on.
     Dry,
+    /// It was given up for a request; the same piece is run again.
+    Aborted,
     /// It failed; the step starts again.
     Failed,
 }
@@ -197,6 +202,7 @@ impl Job {
                     0
                 }
             }
+            Ended::Aborted => {}
             Ended::Stepped => self.next = 0,
             Ended::Dry => self.ready_since = end + PAUSE,
             Ended::Failed => {
@@ -209,7 +215,7 @@ impl Job {
             self.failures = 0;
         }
         // A step that starts again has ended too: else one that always fails late would never be counted.
-        if self.next == 0 && ended != Ended::Dry {
+        if self.next == 0 && !matches!(ended, Ended::Dry | Ended::Aborted) {
             self.overruns = if core::mem::take(&mut self.overran) {
                 self.overruns.saturating_add(1)
             } else {

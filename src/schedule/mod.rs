@@ -3,6 +3,7 @@
 //! `no_std`, no allocator, no floating point, no panic path. It neither reads a clock nor runs anything; the dispatcher
 //! does both, and a test drives it with a [`crate::clock::ManualClock`].
 
+pub mod abort;
 pub mod admission;
 pub mod histogram;
 pub mod job;
@@ -14,6 +15,7 @@ pub mod simulator;
 pub mod statistics;
 pub mod stream;
 
+pub use abort::{RunningPiece, worth_aborting};
 pub use admission::Refusal;
 pub use histogram::Histogram;
 pub use job::{Ended, Job, JobSpec, Pieces};
@@ -311,11 +313,12 @@ impl Schedule {
         }
         if let Some(job) = self.jobs.get_mut(job) {
             let before = job.excess();
-            if ended != Ended::Dry && end - start > job.next_length() + late {
+            let ran = !matches!(ended, Ended::Dry | Ended::Aborted);
+            if ran && end - start > job.next_length() + late {
                 job.overrun();
             }
             // A piece that failed may have ended early.
-            if matches!(ended, Ended::Ran | Ended::Stepped) || end - start > job.next_length() {
+            if ran && (ended != Ended::Failed || end - start > job.next_length()) {
                 job.measure(first, end - start, late);
             }
             job.end_piece(ended, end);

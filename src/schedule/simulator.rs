@@ -365,5 +365,6 @@ fn random_job(random: &mut Random) -> super::JobSpec {
         pieces: (0..pieces)
             .map(|_| Nanos::from_micros(100 + random.below(longest)))
             .collect(),
+        abort: None,
     }
 }

@@ -76,6 +76,10 @@ pub struct JobStatistics {
     pub pieces: Counter,
     /// Pieces that took longer than announced, the allowance for it included.
     pub overruns: Counter,
+    /// Pieces given up for a request. They count neither as run nor as failed.
+    pub aborted: Counter,
+    /// Time that pieces given up had had, ns.
+    pub wasted: Counter,
     /// Steps that were cut finer because pieces overran.
     pub recuts: Counter,
     /// Pieces that ran for more than twice their announced length, counted while they ran, by who takes the events.

@@ -26,6 +26,7 @@ fn training(pieces_ms: &[u64]) -> JobSpec {
     JobSpec {
         name: name("learn"),
         pieces: pieces_ms.iter().map(|ms| Nanos(ms * MS)).collect(),
+        abort: None,
     }
 }
 
