@@ -51,6 +51,8 @@ pub struct World {
     pub eager: u64,
     /// Thousandths of the pieces that fail.
     pub failing: u64,
+    /// Thousandths of the pieces that take three times their announced length and the allowance.
+    pub overrunning: u64,
 }
 
 /// What became of one stream.
@@ -79,6 +81,12 @@ pub struct Outcome {
     pub steps: u64,
     /// Time that training had.
     pub trained: Nanos,
+    /// Pieces that overran.
+    pub overruns: u64,
+    /// Times that a bound moved, because of what was measured.
+    pub bound_moves: u64,
+    /// Jobs that were parked.
+    pub parked: u64,
     /// Time that nothing ran.
     pub idle: Nanos,
     /// When the last work ended.
@@ -182,6 +190,9 @@ pub fn run(schedule: &mut Schedule, world: &World) -> Outcome {
                 stream.missed += 1;
             }
         }
+        while schedule.moved().is_some() {
+            outcome.bound_moves += 1;
+        }
         outcome.decisions += 1;
         let next = sources
             .iter()
@@ -218,6 +229,11 @@ pub fn run(schedule: &mut Schedule, world: &World) -> Outcome {
                 let pieces = schedule.jobs().get(job).map_or(0, |job| job.spec().pieces.len());
                 let start = now;
                 now += takes(announced, &mut random);
+                // Drawn only where asked for, so that a run without is the one it always was.
+                if world.overrunning > 0 && random.below(1_000) < world.overrunning {
+                    outcome.overruns += 1;
+                    now = start + (announced + schedule.late).times(3);
+                }
                 let ended = if random.below(1_000) < world.failing {
                     Ended::Failed
                 } else if usize::from(piece) + 1 == pieces {
@@ -228,6 +244,7 @@ pub fn run(schedule: &mut Schedule, world: &World) -> Outcome {
                 };
                 outcome.trained += now - start;
                 schedule.end_piece(job, ended, start, now);
+                outcome.parked += u64::from(schedule.jobs().get(job).is_some_and(super::Job::parked));
             }
             Action::Idle { until } => {
                 let Some(wake) = next

@@ -291,6 +291,7 @@ fn promise_holds(seed: u64) {
         quickest: if seed.is_multiple_of(3) { 1_000 } else { 300 },
         eager: if seed.is_multiple_of(2) { 1_000 } else { 500 },
         failing: 0,
+        overrunning: 0,
     };
     let outcome = simulator::run(&mut schedule, &world);
     for (stream, (of, bound)) in outcome.streams.iter().zip(bounds).enumerate() {
@@ -474,6 +475,7 @@ fn an_hour_of_a_robot_is_simulated() {
         quickest: 500,
         eager: 0,
         failing: 0,
+        overrunning: 0,
     };
     let outcome = simulator::run(&mut schedule, &world);
     assert_eq!(outcome.streams[0].missed, 0);
@@ -505,6 +507,7 @@ fn slack_trains_while_the_camera_never_waits() {
         quickest: 1_000,
         eager: 1_000,
         failing: 0,
+        overrunning: 0,
     };
     let outcome = simulator::run(&mut schedule, &world);
     assert_eq!(outcome.streams[0].longest, Nanos(5 * MS));
@@ -633,4 +636,37 @@ fn a_finer_cut_is_taken_over_with_its_bound_and_nonsense_is_not() {
         assert_eq!(schedule.decide(Nanos(20 * MS)), Action::Piece { job: 0, piece });
         schedule.end_piece(0, Ended::Ran, Nanos(16 * MS), Nanos(20 * MS));
     }
+}
+
+#[test]
+fn in_the_simulator_pieces_that_overrun_move_the_bound_and_those_that_always_do_are_parked() {
+    let run = |overrunning| {
+        let mut stream = camera(100, 5, 1);
+        stream.arrival = Arrival::Sporadic {
+            period: Nanos(100 * MS),
+        };
+        let mut schedule = schedule(Policy::Slack, &[stream], &[training(&[5, 5])]);
+        let printed = schedule.bound(0);
+        let world = World {
+            length: Nanos::from_secs(60),
+            seed: 7,
+            quickest: 900,
+            eager: 500,
+            failing: 0,
+            overrunning,
+        };
+        let outcome = simulator::run(&mut schedule, &world);
+        let longest = outcome.streams[0].longest;
+        (outcome, Some(longest) <= printed, schedule.bound(0), printed)
+    };
+    let (good, kept, present, printed) = run(0);
+    assert_eq!((good.overruns, good.bound_moves, good.parked), (0, 0, 0));
+    assert!(kept && present == printed);
+    let (some, kept, present, printed) = run(100);
+    assert!(some.overruns > 100 && some.bound_moves > 0 && some.parked == 0);
+    // The printed bound is broken by them; the one told since is not.
+    assert!(!kept && present > printed && Some(some.streams[0].longest) <= present);
+    let (all, _, present, printed) = run(1_000);
+    assert_eq!((all.overruns, all.parked), (32, 1));
+    assert_eq!(present, printed, "a parked job blocks nobody");
 }
