@@ -94,7 +94,7 @@ mod tests {
     /// Times of one of several shapes: even, a long tail, two humps, rising, falling, one value, rare outliers.
     fn times(shape: u64, count: usize, seed: u64) -> Vec<u64> {
         let mut random = Random::new(seed);
-        let mut one = |index: usize| match shape {
+        let one = |index: usize| match shape {
             0 => random.below(1_000_000),
             1 => random.exponential(Nanos(1_000_000)).0,
             2 => [2_000_000, 9_000_000][random.below(2) as usize] + random.below(10_000),
@@ -103,7 +103,7 @@ mod tests {
             5 => 7_777,
             _ => 1_000 + random.below(50) + if random.below(90) == 0 { 1_000_000 } else { 0 },
         };
-        (0..count).map(|index| one(index)).collect()
+        (0..count).map(one).collect()
     }
 
     proptest! {
