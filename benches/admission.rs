@@ -130,6 +130,7 @@ fn one(seed: u64) -> (&'static str, Count) {
             quickest,
             eager,
             failing: 0,
+            overrunning: 0,
         };
         let outcome = simulator::run(&mut schedule, &world);
         for (of, bound) in outcome.streams.iter().zip(bounds) {

@@ -181,6 +181,22 @@
 #define FULCRUM_EVENT_JOB_FAILED 7
 
 /**
+ * The bound of a stream is another now, because of what was measured: index is its stream, span_ns its bound.
+ */
+#define FULCRUM_EVENT_BOUND_MOVED 8
+
+/**
+ * A job failed or overran so often that it no longer runs: index is its job.
+ */
+#define FULCRUM_EVENT_PARKED 9
+
+/**
+ * A piece runs for more than twice its length and has not ended: index is its job, value its place in the step, at_ns when
+ * it started.
+ */
+#define FULCRUM_EVENT_HUNG 10
+
+/**
  * CPU cores online, counted from core 0 up.
  */
 #define FULCRUM_KNOB_CORES 1
@@ -1196,6 +1212,11 @@ typedef struct fulcrum_sample_t {
  * The request was past its deadline before it could start, and its stream does not run such requests.
  */
 #define FULCRUM_ERR_OVERDUE 506
+
+/**
+ * The piece was given up for a request and is run again. Never in a completion.
+ */
+#define FULCRUM_ERR_ABORTED 507
 
 #ifdef __cplusplus
 extern "C" {

@@ -63,6 +63,31 @@ pub enum Event {
         /// When.
         at: Nanos,
     },
+    /// The bound of a stream is another now, because of what was measured.
+    BoundMoved {
+        /// Index of the stream.
+        stream: u8,
+        /// The present bound; [`Nanos::MAX`] if there is none.
+        bound: Nanos,
+        /// When.
+        at: Nanos,
+    },
+    /// A job failed or overran so often that it no longer runs.
+    Parked {
+        /// Index of the job.
+        job: u8,
+        /// When.
+        at: Nanos,
+    },
+    /// A piece runs for more than twice its announced length, and has not ended.
+    Hung {
+        /// Index of the job.
+        job: u8,
+        /// Index of the piece in its step.
+        piece: u16,
+        /// When it started.
+        since: Nanos,
+    },
 }
 
 const _: () = assert!(

@@ -26,6 +26,7 @@ fn log(file: &str, change: impl Fn(String) -> String) -> PathBuf {
         quickest: 500,
         eager: 500,
         failing: 10,
+        overrunning: 0,
     };
     let mut entries = Vec::new();
     run_logged(&mut start.clone(), &world, |entry| entries.push(entry));

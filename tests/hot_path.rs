@@ -38,6 +38,7 @@ fn learner() -> JobSpec {
     JobSpec {
         name: name("learner"),
         pieces: [Nanos::from_micros(100); 3].into_iter().collect(),
+        abort: None,
     }
 }
 

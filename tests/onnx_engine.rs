@@ -464,3 +464,63 @@ fn what_does_not_fit_is_refused_by_the_tensors_name() {
         "{message}"
     );
 }
+
+#[test]
+fn an_aborted_piece_leaves_the_state_and_its_retry_gives_the_same_bytes() {
+    let names = weight_names("tiny_infer.onnx", INFER).unwrap();
+    let wanted = Some(Nanos(trainer(None).step_length().0 / 5));
+    let (mut straight, mut aborted) = (trainer(wanted), trainer(wanted));
+    let aborter = aborted.aborter().unwrap();
+    for _ in 0..3 {
+        let expected = step(&mut straight).to_bits();
+        let before = bits(&aborted, &names);
+        for piece in 0..aborted.pieces() {
+            // The flag stands before the run, so the run ends at its first node; the fetch is no run.
+            for _ in 0..2 {
+                if piece > 0 {
+                    aborter.abort();
+                    assert_eq!(aborted.run_piece(piece), Err(WorkloadError::Aborted));
+                    assert_eq!(bits(&aborted, &names), before);
+                }
+            }
+            if let Progress::Stepped { loss } = aborted.run_piece(piece).unwrap() {
+                assert_eq!(loss.to_bits(), expected);
+            }
+        }
+        assert_eq!(bits(&aborted, &names), bits(&straight, &names));
+    }
+}
+
+#[test]
+fn aborts_at_any_moment_of_a_run_change_no_byte() {
+    let names = weight_names("tiny_infer.onnx", INFER).unwrap();
+    let (mut straight, mut aborted) = (trainer(None), trainer(None));
+    let aborter = aborted.aborter().unwrap();
+    let over = std::sync::atomic::AtomicBool::new(false);
+    let mut given_up = 0;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut pause = 1;
+            while !over.load(std::sync::atomic::Ordering::SeqCst) {
+                pause = pause * 75 % 65_537;
+                std::thread::sleep(std::time::Duration::from_micros(200 + pause % 1_000));
+                aborter.abort();
+            }
+        });
+        while given_up < 20 {
+            aborted.run_piece(0).unwrap();
+            let before = bits(&aborted, &names);
+            let loss = loop {
+                match aborted.run_piece(1) {
+                    Ok(Progress::Stepped { loss }) => break loss,
+                    Err(WorkloadError::Aborted) => given_up += 1,
+                    other => panic!("{other:?}"),
+                }
+                assert_eq!(bits(&aborted, &names), before);
+            };
+            assert_eq!(loss.to_bits(), step(&mut straight).to_bits());
+            assert_eq!(bits(&aborted, &names), bits(&straight, &names));
+        }
+        over.store(true, std::sync::atomic::Ordering::SeqCst);
+    });
+}

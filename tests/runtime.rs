@@ -31,6 +31,7 @@ fn job(pieces: usize, length: Nanos) -> JobSpec {
     JobSpec {
         name: name("learner"),
         pieces: std::iter::repeat_n(length, pieces).collect(),
+        abort: None,
     }
 }
 

@@ -26,6 +26,14 @@ pub const FULCRUM_EVENT_STREAM_FAILED: u32 = 6;
 /// A piece failed: index is its job.
 pub const FULCRUM_EVENT_JOB_FAILED: u32 = 7;
 
+/// The bound of a stream is another now, because of what was measured: index is its stream, span_ns its bound.
+pub const FULCRUM_EVENT_BOUND_MOVED: u32 = 8;
+/// A job failed or overran so often that it no longer runs: index is its job.
+pub const FULCRUM_EVENT_PARKED: u32 = 9;
+/// A piece runs for more than twice its length and has not ended: index is its job, value its place in the step, at_ns when
+/// it started.
+pub const FULCRUM_EVENT_HUNG: u32 = 10;
+
 /// One thing that happened on the dispatcher. Its layout never changes; a later release may make other kinds.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -106,6 +114,15 @@ impl From<Event> for fulcrum_event_t {
                 training: true,
                 at,
             } => of(FULCRUM_EVENT_JOB_FAILED, index, at.0),
+            Event::Parked { job, at } => of(FULCRUM_EVENT_PARKED, job, at.0),
+            Event::Hung { job, piece, since } => fulcrum_event_t {
+                value: u32::from(piece),
+                ..of(FULCRUM_EVENT_HUNG, job, since.0)
+            },
+            Event::BoundMoved { stream, bound, at } => fulcrum_event_t {
+                span_ns: bound.0,
+                ..of(FULCRUM_EVENT_BOUND_MOVED, stream, at.0)
+            },
         }
     }
 }

@@ -86,6 +86,7 @@ impl fulcrum_job_t {
         Ok(JobSpec {
             name,
             pieces: lengths.iter().map(|length| Nanos(*length)).collect(),
+            abort: None,
         })
     }
 }

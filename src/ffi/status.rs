@@ -118,7 +118,7 @@ pub const FULCRUM_WARN_CPU: fulcrum_status_t = 412;
 /// Warning: the operating system refused to lock memory.
 pub const FULCRUM_WARN_LOCK_MEMORY: fulcrum_status_t = 413;
 
-// 5xx: workloads, in completions. Last added: 505.
+// 5xx: workloads, in completions. Last added: 507.
 
 /// The minibatch has a size the workload was not prepared for.
 pub const FULCRUM_ERR_UNPREPARED: fulcrum_status_t = 501;
@@ -132,6 +132,8 @@ pub const FULCRUM_ERR_NOT_A_NUMBER: fulcrum_status_t = 504;
 pub const FULCRUM_ERR_PANICKED: fulcrum_status_t = 505;
 /// The request was past its deadline before it could start, and its stream does not run such requests.
 pub const FULCRUM_ERR_OVERDUE: fulcrum_status_t = 506;
+/// The piece was given up for a request and is run again. Never in a completion.
+pub const FULCRUM_ERR_ABORTED: fulcrum_status_t = 507;
 
 /// FUNCTION: returns one English sentence for a status. The text is static: never free it, never write to it.
 ///
@@ -198,6 +200,7 @@ pub(super) const fn text(status: fulcrum_status_t) -> &'static CStr {
         FULCRUM_ERR_FAILED => c"the workload's own code failed",
         FULCRUM_ERR_NOT_A_NUMBER => c"the loss is not a number",
         FULCRUM_ERR_OVERDUE => c"the request was past its deadline before it could start, and was not run",
+        FULCRUM_ERR_ABORTED => c"the piece was given up for a request, and is run again",
         FULCRUM_ERR_PANICKED => c"the workload's own code panicked",
         _ => c"unknown status",
     }
@@ -211,6 +214,7 @@ pub(super) fn of_workload(error: WorkloadError) -> (fulcrum_status_t, i32) {
         WorkloadError::Failed(code) => (FULCRUM_ERR_FAILED, code),
         WorkloadError::NotANumber => (FULCRUM_ERR_NOT_A_NUMBER, 0),
         WorkloadError::Overdue => (FULCRUM_ERR_OVERDUE, 0),
+        WorkloadError::Aborted => (FULCRUM_ERR_ABORTED, 0),
         WorkloadError::Panicked => (FULCRUM_ERR_PANICKED, 0),
     }
 }

@@ -2,6 +2,7 @@
 //! touches the device. After start it neither allocates nor locks nor touches files.
 
 use super::doorbell::Doorbell;
+use super::watch::{Running, Watch};
 use crate::clock::{Clock, Monotonic};
 use crate::limits;
 use crate::schedule::log::Entry;
@@ -9,10 +10,10 @@ use crate::schedule::statistics::Counter;
 use crate::schedule::{Action, Ended, JobStatistics, Request, Schedule, StreamStatistics, Submission};
 use crate::trace::Event;
 use crate::units::Nanos;
-use crate::workload::{Inference, Progress, Training, WorkloadError};
+use crate::workload::{Abort, Inference, Progress, Training, WorkloadError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// What became of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub(super) struct StreamSide {
 
 pub(super) struct JobSide {
     pub(super) work: Box<dyn Training>,
+    /// What gives its pieces up, and how long that takes; until the start.
+    pub(super) aborter: Option<(Arc<dyn Abort>, Nanos)>,
     pub(super) statistics: Arc<JobStatistics>,
 }
 
@@ -57,6 +60,8 @@ pub(super) struct Dispatcher {
     pub(super) decisions: Option<DecisionLog>,
     pub(super) doorbell: Arc<Doorbell>,
     pub(super) stop: Arc<AtomicBool>,
+    pub(super) watch: Arc<Watch>,
+    pub(super) mode_changed: Arc<AtomicBool>,
     pub(super) requests: [Request; limits::MINIBATCH],
     pub(super) answers: [u64; limits::MINIBATCH],
 }
@@ -70,7 +75,11 @@ impl Dispatcher {
 
     /// Takes requests in and runs at most one piece; else says until when there is nothing to do.
     pub(super) fn step(&mut self) -> Option<Nanos> {
+        if self.mode_changed.swap(false, Relaxed) {
+            self.schedule.mode_changed();
+        }
         self.take_in();
+        self.tell_moved();
         // One moment for all that is decided in a step, so that the log's replay asks at the same one.
         let now = Monotonic.now();
         self.skip_overdue(now);
@@ -102,6 +111,23 @@ impl Dispatcher {
                 let _ = self.schedule.arrive(index, submission);
                 note(&mut self.decisions, Entry::arrived(index, &submission));
             }
+        }
+    }
+
+    /// Tells of bounds that moved, before the next piece starts.
+    fn tell_moved(&mut self) {
+        while let Some((index, bound)) = self.schedule.moved() {
+            let Some(side) = self.streams.get(index) else {
+                return;
+            };
+            side.statistics.set_present_bound(bound);
+            side.statistics.bound_moves.add(1);
+            let event = Event::BoundMoved {
+                stream: index as u8,
+                bound: bound.unwrap_or(Nanos::MAX),
+                at: Monotonic.now(),
+            };
+            record(&mut self.events, &self.events_lost, event);
         }
     }
 
@@ -160,6 +186,7 @@ impl Dispatcher {
         let outcome = outcome.unwrap_or(Err(WorkloadError::Panicked));
         let end = Monotonic.now();
         side.statistics.busy.add((end - start).0);
+        self.schedule.end_minibatch(index, count, start, end);
         let stream = index as u8;
         record(
             &mut self.events,
@@ -230,12 +257,25 @@ impl Dispatcher {
         let Some(side) = self.jobs.get_mut(index) else {
             return;
         };
+        let job = index as u8;
         let start = Monotonic.now();
+        self.watch.begin(Running {
+            job,
+            piece,
+            start,
+            length: announced + self.late,
+        });
+        // A request that came since the decision saw no piece to abort. By the order of all that stands in `Watch`, it is
+        // seen here.
+        if self.watch.may_abort(job) && self.streams.iter().any(|side| !side.submissions.is_empty()) {
+            self.watch.end();
+            return;
+        }
         let outcome = catch_unwind(AssertUnwindSafe(|| side.work.run_piece(piece)));
         let outcome = outcome.unwrap_or(Err(WorkloadError::Panicked));
         let end = Monotonic.now();
+        self.watch.end();
         let statistics = &side.statistics;
-        let job = index as u8;
         let ended = match outcome {
             Ok(Progress::Ran) => Ended::Ran,
             Ok(Progress::Stepped { loss }) => {
@@ -251,6 +291,11 @@ impl Dispatcher {
                 statistics.dry.add(1);
                 Ended::Dry
             }
+            Err(WorkloadError::Aborted) => {
+                statistics.aborted.add(1);
+                statistics.wasted.add((end - start).0);
+                Ended::Aborted
+            }
             Err(_) => {
                 statistics.failures.add(1);
                 record(
@@ -265,7 +310,7 @@ impl Dispatcher {
                 Ended::Failed
             }
         };
-        if ended != Ended::Dry {
+        if !matches!(ended, Ended::Dry | Ended::Aborted) {
             let took = end - start;
             statistics.pieces.add(1);
             statistics.piece.record(took);
@@ -292,6 +337,32 @@ impl Dispatcher {
                 end,
             },
         );
+        if ended != Ended::Dry {
+            self.enforce(index, end);
+        }
+    }
+
+    /// Has a job that overruns cut finer, and tells if it is parked now.
+    fn enforce(&mut self, index: usize, now: Nanos) {
+        let (Some(side), Some(job)) = (self.jobs.get_mut(index), self.schedule.jobs().get(index)) else {
+            return;
+        };
+        if job.parked() {
+            side.statistics.parked.add(1);
+            let event = Event::Parked {
+                job: index as u8,
+                at: now,
+            };
+            record(&mut self.events, &self.events_lost, event);
+        } else if job.wants_finer() {
+            let cut = catch_unwind(AssertUnwindSafe(|| side.work.cut_finer())).unwrap_or(None);
+            let taken = cut.is_some_and(|pieces| self.schedule.recut(index, pieces));
+            side.statistics.recuts.add(u64::from(taken));
+            // Not among the entries of the log: a run whose steps were cut anew cannot be replayed, and says so.
+            if let Some(log) = self.decisions.as_ref().filter(|_| taken) {
+                log.lost.add(1);
+            }
+        }
     }
 }
 

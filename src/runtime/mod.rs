@@ -5,6 +5,7 @@ pub mod dispatcher;
 pub mod doorbell;
 mod futex;
 pub mod realtime;
+mod watch;
 
 pub use dispatcher::Completion;
 pub use realtime::{Realtime, Warning};
@@ -24,8 +25,9 @@ use core::fmt;
 use dispatcher::{DecisionLog, Dispatcher, JobSide, StreamSide};
 use doorbell::Doorbell;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
+use watch::{Aborter, Aborters, Watch, Watchman};
 
 /// How a runtime is made.
 #[derive(Clone, Copy, Debug)]
@@ -103,16 +105,19 @@ impl From<ScheduleError> for RuntimeError {
 pub struct Submitter {
     submissions: rtrb::Producer<Submission>,
     doorbell: Arc<Doorbell>,
+    stream: usize,
+    watch: Arc<Watch>,
 }
 
 impl Submitter {
-    /// Hands `request` in and wakes the dispatcher. Neither blocks nor allocates; a full queue hands the request back.
+    /// Hands `request` in, wakes the dispatcher, and gives up the training piece that runs where that is worth it. Neither blocks nor allocates; a full queue hands the request back.
     pub fn submit(&mut self, request: Request) -> Result<(), Full> {
         let submission = Submission {
             request,
             at: Monotonic.now(),
         };
         self.submissions.push(submission).map_err(|_| Full(submission))?;
+        self.watch.abort_for(self.stream, request.release, submission.at);
         self.doorbell.ring();
         Ok(())
     }
@@ -134,12 +139,15 @@ impl Completions {
 pub struct Events {
     events: rtrb::Consumer<Event>,
     lost: Arc<Counter>,
+    watchman: Watchman,
 }
 
 impl Events {
-    /// The next event, if there is one.
+    /// The next event, if there is one. A piece that hangs is told here while it runs: the dispatcher cannot, so a
+    /// control loop that is to know calls this at its own rate.
     pub fn poll(&mut self) -> Option<Event> {
-        self.events.pop().ok()
+        let waiting = self.events.pop().ok();
+        waiting.or_else(|| self.watchman.hung(Monotonic.now()))
     }
 
     /// Events that found the ring full, since the start.
@@ -180,6 +188,7 @@ pub struct Builder {
     streams: Vec<StreamSide>,
     jobs: Vec<JobSide>,
     doorbell: Arc<Doorbell>,
+    watch: Arc<Watch>,
 }
 
 impl Builder {
@@ -191,6 +200,7 @@ impl Builder {
             streams: Vec::new(),
             jobs: Vec::new(),
             doorbell: Arc::default(),
+            watch: Arc::default(),
         }
     }
 
@@ -200,7 +210,7 @@ impl Builder {
         spec: StreamSpec,
         work: Box<dyn Inference>,
     ) -> Result<(Submitter, Completions), RuntimeError> {
-        self.schedule.add_stream(spec)?;
+        let stream = self.schedule.add_stream(spec)?;
         let (submit, submissions) = rtrb::RingBuffer::new(limits::REQUESTS);
         // Twice the queue: what waits and what has just been answered.
         let (completions, poll) = rtrb::RingBuffer::new(2 * limits::REQUESTS);
@@ -215,21 +225,28 @@ impl Builder {
             Submitter {
                 submissions: submit,
                 doorbell: Arc::clone(&self.doorbell),
+                stream,
+                watch: Arc::clone(&self.watch),
             },
             Completions(poll),
         ))
     }
 
-    /// Adds a training job; indices count from 0 in the order of adding.
-    pub fn job(&mut self, spec: JobSpec, work: Box<dyn Training>) -> Result<(), RuntimeError> {
+    /// Adds a training job; indices count from 0 in the order of adding. Where its workload has no aborter, `spec.abort`
+    /// counts for nothing.
+    pub fn job(&mut self, mut spec: JobSpec, work: Box<dyn Training>) -> Result<(), RuntimeError> {
         if spec.pieces.len() != usize::from(work.pieces()) {
             return Err(RuntimeError::Pieces {
                 announced: spec.pieces.len(),
                 workload: work.pieces(),
             });
         }
+        let aborter = work.aborter();
+        spec.abort = spec.abort.filter(|_| aborter.is_some());
+        let latency = spec.abort;
         self.schedule.add_job(spec)?;
         self.jobs.push(JobSide {
+            aborter: aborter.zip(latency),
             work,
             statistics: Arc::default(),
         });
@@ -242,8 +259,9 @@ impl Builder {
             options,
             mut schedule,
             mut streams,
-            jobs,
+            mut jobs,
             doorbell,
+            watch,
         } = self;
         schedule.start(Monotonic.now());
         let admission = schedule.would_fit();
@@ -254,9 +272,24 @@ impl Builder {
         }
         for (index, side) in streams.iter_mut().enumerate() {
             side.bound = schedule.bound(index);
+            side.statistics.set_present_bound(side.bound);
+        }
+        if schedule.aborts() {
+            let aborter = |side: &mut JobSide| {
+                side.aborter
+                    .take()
+                    .map(|(abort, latency)| Aborter { abort, latency })
+            };
+            watch.set_aborters(Aborters {
+                jobs: jobs.iter_mut().map(aborter).collect(),
+                patience: (0..streams.len())
+                    .map(|stream| schedule.patience(stream))
+                    .collect(),
+            });
         }
         let (producer, consumer) = rtrb::RingBuffer::new(limits::EVENTS);
         let (stop, events_lost) = (Arc::new(AtomicBool::new(false)), Arc::new(Counter::default()));
+        let mode_changed = Arc::new(AtomicBool::new(false));
         let (warn, mut warnings) = rtrb::RingBuffer::new(4);
         let ready = Arc::new(Doorbell::default());
         let (log, decisions) = options.log_decisions.then(|| log_of(&schedule)).unzip();
@@ -267,11 +300,17 @@ impl Builder {
             events: Some(Events {
                 events: consumer,
                 lost: Arc::clone(&events_lost),
+                watchman: Watchman {
+                    watch: Arc::clone(&watch),
+                    hung: jobs.iter().map(|side| Arc::clone(&side.statistics)).collect(),
+                    told: Nanos::ZERO,
+                },
             }),
             decisions,
             admission,
             warnings: Vec::new(),
             stop: Arc::clone(&stop),
+            mode_changed: Arc::clone(&mode_changed),
             doorbell: Arc::clone(&doorbell),
             thread: None,
         };
@@ -285,6 +324,8 @@ impl Builder {
             decisions: log,
             doorbell,
             stop,
+            watch,
+            mode_changed,
             requests: [Request::default(); limits::MINIBATCH],
             answers: [0; limits::MINIBATCH],
         });
@@ -340,6 +381,7 @@ pub struct Runtime {
     admission: Result<(), Refusal>,
     warnings: Vec<Warning>,
     stop: Arc<AtomicBool>,
+    mode_changed: Arc<AtomicBool>,
     doorbell: Arc<Doorbell>,
     thread: Option<JoinHandle<()>>,
 }
@@ -348,6 +390,12 @@ impl Runtime {
     /// The worst-case latency promised to `stream`; `None` if there is no such stream or no bound.
     pub fn bound(&self, stream: usize) -> Option<Nanos> {
         self.bounds.get(stream).copied().flatten()
+    }
+
+    /// Says that the power mode changed: what was measured in the old one no longer counts. From any thread.
+    pub fn mode_changed(&self) {
+        self.mode_changed.store(true, Relaxed);
+        self.doorbell.ring();
     }
 
     /// What admission said at the start.

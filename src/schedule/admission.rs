@@ -62,6 +62,7 @@ impl core::error::Error for Refusal {}
 
 impl Schedule {
     /// The worst-case latency of `stream` under the present policy, from release to completion; `None` if there is none.
+    /// Counts what is announced, and where more was measured, that.
     pub fn bound(&self, stream: usize) -> Option<Nanos> {
         let bound = worst_case(self.rule, &self.demands(), stream, self.blocking());
         let deadline = self.streams.get(stream)?.spec().deadline;
@@ -100,6 +101,24 @@ impl Schedule {
             }
         }
         Ok(())
+    }
+
+    /// A stream whose bound is another than was told last, with the new one; asked until there is none.
+    pub fn moved(&mut self) -> Option<(usize, Option<Nanos>)> {
+        while let Some(index) = self.to_check.pop() {
+            let bound = self.bound(index);
+            let told = self.told.get_mut(index)?;
+            if *told != bound {
+                *told = bound;
+                return Some((index, bound));
+            }
+        }
+        None
+    }
+
+    /// Has every bound computed again, by [`Schedule::moved`].
+    pub(super) fn check_again(&mut self) {
+        self.to_check = (0..self.streams.len()).collect();
     }
 
     /// Whether the order of deadlines proves more than the bound of any order does.
@@ -178,7 +197,29 @@ impl Schedule {
     }
 
     fn blocking(&self) -> Blocking {
-        self.blocking_of(Job::longest_piece)
+        self.blocking_of(|job| {
+            let longest = job.longest_piece() + job.excess();
+            // Where releases are kept free a piece is in the way only while it overruns, and no abort is counted on.
+            let counts = self.aborts() && self.rule != Rule::Reserved;
+            let abort = job.spec().abort.filter(|_| counts);
+            abort.map_or(longest, |abort| longest.min(abort))
+        })
+    }
+
+    /// Whether a piece may be given up for a request: where inference goes first at the border that this makes.
+    pub fn aborts(&self) -> bool {
+        matches!(self.policy, Policy::Priority | Policy::Edf | Policy::Slack) && self.rule != Rule::Turns
+    }
+
+    /// How long a request may wait for a training piece after its release, by the bound of its stream.
+    pub fn patience(&self, stream: usize) -> Nanos {
+        let jitter = self.streams.get(stream).map(|it| it.spec().arrival.jitter());
+        let blocking = self.blocking();
+        let piece = match self.rule {
+            Rule::Reserved => blocking.piece.min(blocking.late),
+            _ => blocking.piece,
+        };
+        jitter.unwrap_or(Nanos::ZERO).max(piece)
     }
 
     /// The blocking if the longest piece of each job were what `longest` says.
@@ -199,7 +240,8 @@ impl Schedule {
         let late = if self.jobs.is_empty() {
             Nanos::ZERO
         } else {
-            self.late
+            let measured = self.jobs.iter().map(Job::excess).max();
+            self.late + measured.unwrap_or(Nanos::ZERO)
         };
         Blocking {
             piece,

@@ -3,20 +3,26 @@
 //! `no_std`, no allocator, no floating point, no panic path. It neither reads a clock nor runs anything; the dispatcher
 //! does both, and a test drives it with a [`crate::clock::ManualClock`].
 
+pub mod abort;
 pub mod admission;
 pub mod histogram;
 pub mod job;
 pub mod log;
+mod measured;
 pub mod policy;
+pub mod quantile;
 #[cfg(feature = "std")]
 pub mod simulator;
 pub mod statistics;
 pub mod stream;
 
+pub use abort::{RunningPiece, worth_aborting};
 pub use admission::Refusal;
 pub use histogram::Histogram;
-pub use job::{Ended, Job, JobSpec};
+pub use job::{Ended, Job, JobSpec, Pieces};
+pub use measured::COLD;
 pub use policy::Policy;
+pub use quantile::Quantile;
 pub use statistics::{JobStatistics, StreamStatistics};
 pub use stream::{Arrival, Full, Overdue, Request, Stream, StreamSpec, Submission};
 
@@ -135,6 +141,12 @@ pub struct Schedule {
     last_job: usize,
     started: Nanos,
     rule: Rule,
+    /// When the last work ended; `None` at the start and after a change of mode.
+    last_end: Option<Nanos>,
+    /// The bounds that were told last.
+    told: Vec<Option<Nanos>, { limits::STREAMS }>,
+    /// Streams whose bound is to be computed again.
+    to_check: Vec<usize, { limits::STREAMS }>,
 }
 
 impl Schedule {
@@ -154,6 +166,9 @@ impl Schedule {
             last_job: 0,
             started: Nanos::ZERO,
             rule: Rule::Border,
+            last_end: None,
+            told: Vec::new(),
+            to_check: Vec::new(),
         }
     }
 
@@ -197,6 +212,7 @@ impl Schedule {
     pub fn start(&mut self, now: Nanos) {
         self.started = now;
         self.rule = self.choose_rule();
+        self.told = (0..self.streams.len()).map(|stream| self.bound(stream)).collect();
     }
 
     /// The same set-up under another policy, its promise chosen anew; for a schedule that has started and taken nothing in.
@@ -249,6 +265,45 @@ impl Schedule {
             .map_or(0, |stream| stream.take(count, minibatch))
     }
 
+    /// Notes that a minibatch of `count` requests ran from `start` to `end`.
+    pub fn end_minibatch(&mut self, stream: usize, count: usize, start: Nanos, end: Nanos) {
+        let first = self.is_first(start);
+        self.last_end = Some(end);
+        if let Some(stream) = self.streams.get_mut(stream) {
+            let (full, cost) = (stream.spec().minibatch as usize, stream.spec().cost);
+            let before = stream.times.excess;
+            stream.times.record(count, full, first, end - start, cost);
+            if stream.times.excess != before {
+                self.check_again();
+            }
+        }
+    }
+
+    /// Takes over the announced lengths of a step that was cut finer; the next piece is then the first of a step. False, and
+    /// nothing changed, for lengths that no job may have.
+    pub fn recut(&mut self, job: usize, pieces: Pieces) -> bool {
+        let taken = self.jobs.get_mut(job).is_some_and(|job| job.recut(pieces));
+        if taken {
+            self.check_again();
+        }
+        taken
+    }
+
+    /// Whether work that starts at `start` is the first after a while.
+    fn is_first(&self, start: Nanos) -> bool {
+        self.last_end.is_none_or(|end| start > end + COLD)
+    }
+
+    /// The power mode changed: what was measured in the old one no longer counts.
+    pub fn mode_changed(&mut self) {
+        self.last_end = None;
+        for stream in &mut self.streams {
+            stream.times = Default::default();
+        }
+        self.jobs.iter_mut().for_each(Job::forget_times);
+        self.check_again();
+    }
+
     /// Takes out a request that is not run any more at `now`, by its stream's [`Overdue`] rule, with the stream's index. Asked
     /// before each decision until it says `None`.
     pub fn skip_overdue(&mut self, now: Nanos) -> Option<(usize, Request)> {
@@ -266,8 +321,24 @@ impl Schedule {
         if matches!(ended, Ended::Stepped) {
             self.since_inference = self.since_inference.saturating_add(1);
         }
+        let (first, late) = (self.is_first(start), self.late);
+        if ended != Ended::Dry {
+            self.last_end = Some(end);
+        }
         if let Some(job) = self.jobs.get_mut(job) {
+            let before = job.excess();
+            let ran = !matches!(ended, Ended::Dry | Ended::Aborted);
+            if ran && end - start > job.next_length() + late {
+                job.overrun();
+            }
+            // A piece that failed may have ended early.
+            if ran && (ended != Ended::Failed || end - start > job.next_length()) {
+                job.measure(first, end - start, late);
+            }
             job.end_piece(ended, end);
+            if job.excess() != before {
+                self.check_again();
+            }
         }
     }
 }

@@ -52,6 +52,8 @@ pub struct World {
     pub eager: u64,
     /// Thousandths of the pieces that fail.
     pub failing: u64,
+    /// Thousandths of the pieces that take three times their announced length and the allowance.
+    pub overrunning: u64,
 }
 
 /// What became of one stream.
@@ -80,6 +82,12 @@ pub struct Outcome {
     pub steps: u64,
     /// Time that training had.
     pub trained: Nanos,
+    /// Pieces that overran.
+    pub overruns: u64,
+    /// Times that a bound moved, because of what was measured.
+    pub bound_moves: u64,
+    /// Jobs that were parked.
+    pub parked: u64,
     /// Time that nothing ran.
     pub idle: Nanos,
     /// When the last work ended.
@@ -200,6 +208,9 @@ pub fn run_logged(schedule: &mut Schedule, world: &World, mut log: impl FnMut(En
                 stream.missed += 1;
             }
         }
+        while schedule.moved().is_some() {
+            outcome.bound_moves += 1;
+        }
         outcome.decisions += 1;
         let next = sources
             .iter()
@@ -217,7 +228,9 @@ pub fn run_logged(schedule: &mut Schedule, world: &World, mut log: impl FnMut(En
                     .get(stream)
                     .map(|it| (it.spec().cost, it.spec().deadline));
                 let (cost, deadline) = spec.unwrap_or_default();
+                let start = now;
                 now += takes(cost, &mut random);
+                schedule.end_minibatch(stream, count, start, now);
                 if let Some(of) = outcome.streams.get_mut(stream) {
                     for request in minibatch.iter().take(count) {
                         let latency = now - request.release;
@@ -236,6 +249,11 @@ pub fn run_logged(schedule: &mut Schedule, world: &World, mut log: impl FnMut(En
                 let pieces = schedule.jobs().get(job).map_or(0, |job| job.spec().pieces.len());
                 let start = now;
                 now += takes(announced, &mut random);
+                // Drawn only where asked for, so that a run without is the one it always was.
+                if world.overrunning > 0 && random.below(1_000) < world.overrunning {
+                    outcome.overruns += 1;
+                    now = start + (announced + schedule.late).times(3);
+                }
                 let ended = if random.below(1_000) < world.failing {
                     Ended::Failed
                 } else if usize::from(piece) + 1 == pieces {
@@ -252,6 +270,7 @@ pub fn run_logged(schedule: &mut Schedule, world: &World, mut log: impl FnMut(En
                     start,
                     end: now,
                 });
+                outcome.parked += u64::from(schedule.jobs().get(job).is_some_and(super::Job::parked));
             }
             Action::Idle { until } => {
                 let Some(wake) = next
@@ -392,5 +411,6 @@ fn random_job(random: &mut Random) -> super::JobSpec {
         pieces: (0..pieces)
             .map(|_| Nanos::from_micros(100 + random.below(longest)))
             .collect(),
+        abort: None,
     }
 }

@@ -40,9 +40,22 @@ pub struct StreamStatistics {
     pub untaken: Counter,
     /// Time the accelerator spent on this stream.
     pub busy: Counter,
+    /// Times the bound moved, because of what was measured.
+    pub bound_moves: Counter,
+    present_bound: AtomicU64,
 }
 
 impl StreamStatistics {
+    /// The bound that holds by what is measured, to stand beside the one printed at the start; `None` if there is none.
+    pub fn present_bound(&self) -> Option<Nanos> {
+        Some(Nanos(self.present_bound.load(Relaxed))).filter(|bound| *bound < Nanos::MAX)
+    }
+
+    /// Notes the present bound.
+    pub fn set_present_bound(&self, bound: Option<Nanos>) {
+        self.present_bound.store(bound.unwrap_or(Nanos::MAX).0, Relaxed);
+    }
+
     /// Counts a request that ended `latency` after its release; says whether it kept its deadline, and its bound.
     pub fn answered(&self, latency: Nanos, deadline: Nanos, bound: Option<Nanos>) -> (bool, bool) {
         self.latency.record(latency);
@@ -63,6 +76,16 @@ pub struct JobStatistics {
     pub pieces: Counter,
     /// Pieces that took longer than announced, the allowance for it included.
     pub overruns: Counter,
+    /// Pieces given up for a request. They count neither as run nor as failed.
+    pub aborted: Counter,
+    /// Time that pieces given up had had, ns.
+    pub wasted: Counter,
+    /// Steps that were cut finer because pieces overran.
+    pub recuts: Counter,
+    /// Pieces that ran for more than twice their announced length, counted while they ran, by who takes the events.
+    pub hung: Counter,
+    /// 1 once the job was parked.
+    pub parked: Counter,
     /// Pieces that failed.
     pub failures: Counter,
     /// Times the job was asked and had no data.

@@ -1,6 +1,7 @@
 //! A [`Stream`] is a source of inference requests: how they arrive, by when each must be answered, and those waiting.
 
 use super::Name;
+use super::measured::StreamTimes;
 use crate::bound::{DRIFT, Demand};
 use crate::limits;
 use crate::units::Nanos;
@@ -134,6 +135,7 @@ pub struct Stream {
     level: Nanos,
     /// Whether a request was skipped just now, so that older ones than the newest minibatch are skipped too.
     superseded: bool,
+    pub(super) times: StreamTimes,
 }
 
 impl Stream {
@@ -144,12 +146,23 @@ impl Stream {
             last_release: None,
             level: Nanos::ZERO,
             superseded: false,
+            times: StreamTimes::default(),
         }
     }
 
     /// What the stream asked for.
     pub fn spec(&self) -> &StreamSpec {
         &self.spec
+    }
+
+    /// The measured upper value of a full minibatch, to stand beside the announced cost; zero before the first run.
+    pub fn measured_cost(&self) -> Nanos {
+        self.times.upper()
+    }
+
+    /// The longest full minibatch of late, a maximum that fades.
+    pub fn recent_max(&self) -> Nanos {
+        self.times.recent_max()
     }
 
     /// Requests in its queue.
@@ -171,7 +184,7 @@ impl Stream {
             minibatch: self.spec.minibatch,
             // A sensor that keeps its period fills every minibatch; one that does not is off its schedule.
             partial: !matches!(self.spec.arrival, Arrival::Periodic { .. }),
-            cost: self.spec.cost,
+            cost: self.spec.cost + self.times.excess,
         }
     }
 

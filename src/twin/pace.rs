@@ -4,7 +4,8 @@ use super::Twin;
 use crate::clock::{Clock, Monotonic, thread_time};
 use crate::profile::Kind;
 use crate::units::Nanos;
-use crate::workload::{Inference, Progress, Request, Training, WorkloadError};
+use crate::workload::{Abort, Inference, Progress, Request, Training, WorkloadError};
+use std::sync::Arc;
 
 /// A real workload at the pace of a simulated board.
 ///
@@ -89,10 +90,15 @@ impl<W: Training> Training for Paced<W> {
     fn run_piece(&mut self, piece: u16) -> Result<Progress, WorkloadError> {
         let running = Running::begin(&self.twin, Kind::Training, self.longest);
         let outcome = self.work.run_piece(piece);
-        if outcome != Ok(Progress::Dry) {
+        // What was given up holds nobody.
+        if !matches!(outcome, Ok(Progress::Dry) | Err(WorkloadError::Aborted)) {
             running.end(&self.twin, Kind::Training, 1);
         }
         outcome
+    }
+
+    fn aborter(&self) -> Option<Arc<dyn Abort>> {
+        self.work.aborter()
     }
 }
 

@@ -4,8 +4,9 @@
 //! after they are made; what must be slow happens at registration.
 
 use core::fmt;
+use std::sync::Arc;
 
-pub use crate::schedule::Request;
+pub use crate::schedule::{Pieces, Request};
 
 pub mod callback;
 pub mod feed;
@@ -27,6 +28,8 @@ pub enum WorkloadError {
     NotANumber,
     /// The request was past its deadline before it could start, and its stream does not run such requests.
     Overdue,
+    /// The piece was given up for a request; the same one may be run again, as if it had never started.
+    Aborted,
     /// The workload's code panicked. The runtime goes on; the workload's own state is unknown.
     Panicked,
 }
@@ -49,6 +52,9 @@ impl fmt::Display for WorkloadError {
             }
             WorkloadError::Overdue => {
                 f.write_str("the request was past its deadline before it could start, and was not run")
+            }
+            WorkloadError::Aborted => {
+                f.write_str("the piece was given up for a request, and will be run again")
             }
             WorkloadError::Panicked => {
                 f.write_str("the workload's own code panicked; its message went to stderr")
@@ -80,6 +86,13 @@ pub enum Progress {
     Dry,
 }
 
+/// Gives up the piece that a training job runs.
+pub trait Abort: fmt::Debug + Send + Sync {
+    /// Tells the running piece to end. From any thread; neither blocks nor allocates. Where no piece runs it does nothing, or
+    /// gives up the next one.
+    fn abort(&self);
+}
+
 /// Work of a training job: a minibatch (one step) cut into pieces, run in order.
 pub trait Training: Send {
     /// Pieces in one step, 1 to [`crate::limits::PIECES`].
@@ -88,6 +101,18 @@ pub trait Training: Send {
     /// Runs piece `piece` (counted from 0) of the present step. After an error the step starts again from piece 0
     /// and the state is that of the last whole step.
     fn run_piece(&mut self, piece: u16) -> Result<Progress, WorkloadError>;
+
+    /// What gives up the running piece from another thread; asked once, before the start. `None`, the default: nothing does.
+    /// A piece given up ends with [`WorkloadError::Aborted`] and can be run again at once, as if it had never started.
+    fn aborter(&self) -> Option<Arc<dyn Abort>> {
+        None
+    }
+
+    /// Asked between two steps, once pieces overran in 8 steps on end: cuts the step finer and says the new lengths, upper
+    /// values as in [`crate::schedule::JobSpec`]. `None`, the default: it cannot, or not without holding the dispatcher.
+    fn cut_finer(&mut self) -> Option<Pieces> {
+        None
+    }
 }
 
 impl<I: Inference + ?Sized> Inference for Box<I> {
@@ -103,5 +128,13 @@ impl<T: Training + ?Sized> Training for Box<T> {
 
     fn run_piece(&mut self, piece: u16) -> Result<Progress, WorkloadError> {
         (**self).run_piece(piece)
+    }
+
+    fn aborter(&self) -> Option<Arc<dyn Abort>> {
+        (**self).aborter()
+    }
+
+    fn cut_finer(&mut self) -> Option<Pieces> {
+        (**self).cut_finer()
     }
 }

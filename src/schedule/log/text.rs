@@ -134,6 +134,7 @@ pub fn write(out: &mut dyn Write, schedule: &Schedule, entries: &[Entry], lost: 
                     Ended::Stepped => "stepped",
                     Ended::Dry => "dry",
                     Ended::Failed => "failed",
+                    Ended::Aborted => "aborted",
                 };
                 writeln!(out, "ended {job} {ended} {} {}", start.0, end.0)?;
             }
@@ -318,6 +319,8 @@ impl Words<'_> {
         Ok(JobSpec {
             name: name("job"),
             pieces,
+            // Aborts are not decided by the schedule; the log holds those that happened.
+            abort: None,
         })
     }
 
@@ -368,6 +371,7 @@ impl Words<'_> {
                     ("stepped", Ended::Stepped),
                     ("dry", Ended::Dry),
                     ("failed", Ended::Failed),
+                    ("aborted", Ended::Aborted),
                 ];
                 Entry::Ended {
                     job,

@@ -3,8 +3,9 @@
 #![allow(unsafe_code)]
 
 use super::OnnxError;
-use super::bindings::{OrtIoBinding, OrtRunOptions};
+use super::bindings::OrtIoBinding;
 use super::library::call;
+use super::run_options::RunOptions;
 use super::session::{Port, Session, c_name};
 use super::tensor::Tensor;
 use std::ptr;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 pub(super) struct Binding {
     session: Arc<Session>,
     binding: *mut OrtIoBinding,
-    options: *mut OrtRunOptions,
+    options: Arc<RunOptions>,
     /// Keep the memory alive as long as the binding points to it.
     tensors: Vec<Arc<Tensor>>,
 }
@@ -23,6 +24,11 @@ pub(super) struct Binding {
 unsafe impl Send for Binding {}
 
 impl Binding {
+    /// Has the runs of this binding end when `options` are told to.
+    pub(super) fn set_options(&mut self, options: Arc<RunOptions>) {
+        self.options = options;
+    }
+
     /// Binds each input and output of `session` to the tensor that `find` gives for its name. An output that shares
     /// memory with an input is refused: the engine would run it without any error and train wrongly.
     pub(super) fn new(
@@ -33,18 +39,17 @@ impl Binding {
         let doing = format!("bind memory to {}", session.name);
         let mut made = Binding {
             session: Arc::clone(session),
+            options: Arc::new(RunOptions::new(library)?),
             binding: ptr::null_mut(),
-            options: ptr::null_mut(),
             tensors: Vec::new(),
         };
-        // SAFETY: the session is loaded; both objects are released by `drop`.
+        // SAFETY: the session is loaded; the object is released by `drop`.
         unsafe {
             call!(
                 library,
                 &doing,
                 CreateIoBinding(session.raw(), &raw mut made.binding)
             )?;
-            call!(library, &doing, CreateRunOptions(&raw mut made.options))?;
         }
         let mut inputs: Vec<(&Port, Arc<Tensor>)> = Vec::new();
         let mut outputs: Vec<(&Port, Arc<Tensor>)> = Vec::new();
@@ -102,7 +107,7 @@ impl Binding {
             });
         };
         // SAFETY: session, options and binding are alive, and `&mut self` keeps a second run of this binding away.
-        let status = unsafe { run(self.session.raw(), self.options, self.binding) };
+        let status = unsafe { run(self.session.raw(), self.options.raw(), self.binding) };
         // The name is made into a text only if something went wrong: the good path must not allocate.
         if status.is_null() {
             Ok(())
@@ -123,13 +128,10 @@ fn missing(session: &Session, name: &str, role: &'static str) -> OnnxError {
 impl Drop for Binding {
     fn drop(&mut self) {
         let api = self.session.library().api();
-        // SAFETY: both were made by `new` and are released once; the tensors go after.
+        // SAFETY: made by `new` and released once; the tensors go after.
         unsafe {
             if let (Some(release), false) = (api.ReleaseIoBinding, self.binding.is_null()) {
                 release(self.binding);
-            }
-            if let (Some(release), false) = (api.ReleaseRunOptions, self.options.is_null()) {
-                release(self.options);
             }
         }
     }

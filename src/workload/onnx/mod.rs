@@ -29,6 +29,7 @@ mod inference;
 mod library;
 pub mod model;
 mod node_times;
+mod run_options;
 mod session;
 mod step;
 mod tensor;

@@ -8,6 +8,7 @@ use super::cut::{Cuttable, borders};
 use super::inference::{ENGINE, filled};
 use super::library::Library;
 use super::model::Weight;
+use super::run_options::RunOptions;
 use super::session::{Port, Session, SessionOptions};
 use super::step::{Step, expect_values, no_tensor, out_name};
 use super::tensor::Tensor;
@@ -15,7 +16,7 @@ use super::{OnnxError, node_times};
 use crate::clock::thread_time;
 use crate::limits;
 use crate::units::Nanos;
-use crate::workload::{Progress, Training, WorkloadError, swap};
+use crate::workload::{Abort, Progress, Training, WorkloadError, swap};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -72,6 +73,8 @@ struct State {
 pub struct OnnxTraining {
     /// `[segment][copy]`: each segment reading copy 0 and writing copy 1, and the other way round.
     segments: Vec<[Binding; 2]>,
+    /// Of every segment.
+    options: Arc<RunOptions>,
     states: Vec<State>,
     /// The copy that holds the state.
     now: usize,
@@ -140,6 +143,7 @@ impl OnnxTraining {
         }
         let mut made = OnnxTraining {
             segments: Vec::new(),
+            options: Arc::new(RunOptions::new(library)?),
             states,
             now: 0,
             x,
@@ -242,10 +246,14 @@ impl OnnxTraining {
             crossing.get(name).map(Arc::clone)
         };
         let both = |session: &Arc<Session>| -> Result<[Binding; 2], OnnxError> {
-            Ok([
+            let mut both = [
                 Binding::new(session, |name| find(name, 0))?,
                 Binding::new(session, |name| find(name, 1))?,
-            ])
+            ];
+            for binding in &mut both {
+                binding.set_options(Arc::clone(&self.options));
+            }
+            Ok(both)
         };
         sessions.iter().map(both).collect()
     }
@@ -388,6 +396,11 @@ impl OnnxTraining {
 }
 
 impl Training for OnnxTraining {
+    fn aborter(&self) -> Option<Arc<dyn Abort>> {
+        let options: Arc<RunOptions> = Arc::clone(&self.options);
+        Some(options)
+    }
+
     fn pieces(&self) -> u16 {
         // At most PIECES, which fits.
         self.lengths.len() as u16
@@ -407,7 +420,15 @@ impl Training for OnnxTraining {
         let binding = segment
             .and_then(|copies| copies.get_mut(self.now))
             .ok_or(WorkloadError::Failed(OUT_OF_ORDER))?;
-        binding.run().map_err(|_| WorkloadError::Failed(ENGINE))?;
+        let ran = binding.run();
+        // A flag that came too late for this piece must not end the next one.
+        let aborted = self.options.reset();
+        if ran.is_err() && aborted {
+            // Its inputs are as they were and its outputs count for nothing, so it can be run again.
+            self.next = piece;
+            return Err(WorkloadError::Aborted);
+        }
+        ran.map_err(|_| WorkloadError::Failed(ENGINE))?;
         if usize::from(piece) < self.segments.len() {
             self.next = piece + 1;
             return Ok(Progress::Ran);

@@ -203,6 +203,7 @@ pub(super) fn play(
         let spec = JobSpec {
             name: name("learner"),
             pieces: lengths.iter().copied().collect(),
+            abort: None,
         };
         builder.job(spec, Box::new(lent))?;
     }

@@ -171,6 +171,7 @@ fn schedule(streams: u64, waiting: u64) -> Schedule {
     let _ = schedule.add_job(JobSpec {
         name: name("learner"),
         pieces,
+        abort: None,
     });
     schedule.start(Nanos::ZERO);
     for stream in 0..streams as usize {
@@ -366,6 +367,7 @@ fn pieces(time: Nanos) -> Result<(u64, Left), Box<dyn Error>> {
     let spec = JobSpec {
         name: name("learner"),
         pieces: [PIECE; 12].into_iter().collect(),
+        abort: None,
     };
     builder.job(spec, Box::new(JobCallback { pieces: 12, run }))?;
     let runtime = builder.start()?;

@@ -129,7 +129,7 @@ pub(super) fn rows(measured: &Measured) -> Vec<Row> {
             training_rate_over_possible: arm.trained.rate() / possible(measured, cut),
             misses: arm.misses,
             bound_violations: arm.violations,
-            // Nothing gives up a piece yet.
+            // No job here may be given up: what is compared is the order of whole pieces.
             aborted_ms: 0.0,
             stalled: arm.stalled,
             requests: arm.latencies.len(),

@@ -30,7 +30,10 @@ fn start(event: &Event) -> Nanos {
         Event::Step { at, .. }
         | Event::Missed { at, .. }
         | Event::BoundBroken { at, .. }
-        | Event::Failed { at, .. } => at,
+        | Event::Failed { at, .. }
+        | Event::BoundMoved { at, .. }
+        | Event::Parked { at, .. }
+        | Event::Hung { since: at, .. } => at,
     }
 }
 
@@ -53,6 +56,9 @@ fn one(event: &Event, process: u32, zero: Nanos) -> Value {
         Event::BoundBroken { latency, .. } => {
             mark(INFERENCE, "bound broken", json!({"latency_us": us(latency)}))
         }
+        Event::BoundMoved { bound, .. } => mark(INFERENCE, "bound moved", json!({"bound_us": us(bound)})),
+        Event::Parked { job, .. } => mark(TRAINING, "parked", json!({"job": job})),
+        Event::Hung { job, piece, .. } => mark(TRAINING, "hung", json!({"job": job, "piece": piece})),
         Event::Failed { index, training, .. } => mark(
             if training { TRAINING } else { INFERENCE },
             "failed",

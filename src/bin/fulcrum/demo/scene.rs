@@ -130,6 +130,7 @@ fn play_in_mode(
         JobSpec {
             name: name(LEARN),
             pieces,
+            abort: None,
         },
         Box::new(learn),
     )?;
