@@ -959,6 +959,7 @@ fn a_finer_cut_is_taken_over_with_its_bound_and_nonsense_is_not() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "a minute of robot time, three times, takes an hour there")]
 fn in_the_simulator_pieces_that_overrun_move_the_bound_and_those_that_always_do_are_parked() {
     let run = |overrunning| {
         let mut stream = camera(100, 5, 1);
