@@ -664,7 +664,7 @@ fn a_log_that_is_foreign_broken_or_cut_off_is_refused_with_its_line() {
     }
     let many = std::format!("job{}", " 1".repeat(limits::PIECES + 1));
     assert!(refused(&text.replacen("job 10000000 4000000", &many, 1)).starts_with("4: a step of 129 pieces"));
-    for end in 0..text.len() - 1 {
+    for end in (0..text.len() - 1).step_by(if cfg!(miri) { 97 } else { 1 }) {
         log::text::read(&text[..end]).unwrap_err();
     }
 }
@@ -695,7 +695,7 @@ fn a_log_that_cannot_be_written_whole_says_so_and_one_with_all_kinds_of_entries_
         (read.policy(), read.started(), read_entries),
         (slice, start.started(), entries.clone())
     );
-    for room in 0..file.len() {
+    for room in (0..file.len()).step_by(if cfg!(miri) { 97 } else { 1 }) {
         let mut place = vec![0; room];
         assert!(log::text::write(&mut place.as_mut_slice(), &start, &entries, 0).is_err());
     }
