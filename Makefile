@@ -44,7 +44,7 @@ coverage:
 
 bench: $(ORT)
 	$(CARGO) run --release --features cli -- bench cost
-	$(CARGO) run --release --features cli -- bench interleave --out docs
+	$(CARGO) run --release --features cli -- bench interleave --out target/bench
 	$(CARGO) bench --features fuse --bench admission --bench meter --bench mode
 
 doc:

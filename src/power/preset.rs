@@ -23,6 +23,8 @@ pub enum LeftAlone {
     Absent,
     /// A mask of GPU units, which already is as the mode wants it.
     MaskAsWanted,
+    /// A mask of GPU units that is another than the mode wants; it stands in [`Preset::masks`].
+    MaskDiffers,
     /// A mask of GPU units that cannot be read here, so that it must be taken to be right.
     MaskUnreadable,
     /// Power control of the GPU: it is kept powered while its clocks are written, and then left as found.
@@ -38,6 +40,7 @@ impl fmt::Display for LeftAlone {
         f.write_str(match self {
             LeftAlone::Absent => "this board has no such file",
             LeftAlone::MaskAsWanted => "the mask is as the mode wants it",
+            LeftAlone::MaskDiffers => "the mask is another, so the mode needs a reboot",
             LeftAlone::MaskUnreadable => "the mask cannot be read; taken to be as the mode wants it",
             LeftAlone::PowerControl => {
                 "the GPU is kept powered while its clocks are written, and then left as found"
@@ -329,8 +332,7 @@ fn mask(machine: &Machine, node: Option<Node<'_>>, wanted: Value, masks: &mut Ve
                 present,
                 wanted,
             });
-            // It stands in `masks`; nothing is written while it does.
-            Outcome::LeftAlone(LeftAlone::NotOurs)
+            Outcome::LeftAlone(LeftAlone::MaskDiffers)
         }
         (Ok(_), Value::Number(_)) => Outcome::LeftAlone(LeftAlone::MaskAsWanted),
         _ => Outcome::LeftAlone(LeftAlone::MaskUnreadable),
