@@ -5,6 +5,8 @@ pub mod mode;
 #[cfg(feature = "std")]
 pub mod change;
 #[cfg(feature = "std")]
+mod domain;
+#[cfg(feature = "std")]
 pub mod drift;
 #[cfg(feature = "std")]
 pub mod goal;
