@@ -7,7 +7,7 @@
 )]
 
 use fulcrum::board::engines::engine_caps;
-use fulcrum::board::{Identity, Root, Sensors, SysfsSensors};
+use fulcrum::board::{Board, BoardError, Identity, Machine, Root, Sensors, Setting, SysfsSensors};
 use fulcrum::units::Nanos;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -94,4 +94,42 @@ fn three_jetsons_say_who_they_are_and_by_which_rule_their_total_is_made() {
         assert_eq!(engine_caps(&root).len(), caps, "{name}");
         std::fs::remove_dir_all(&folder).unwrap();
     }
+}
+
+#[test]
+fn a_core_that_is_always_on_and_shows_no_clock_has_none_to_set() {
+    let folder = std::env::temp_dir().join(format!("fulcrum-clockless-{}", std::process::id()));
+    let policy = "sys/devices/system/cpu/cpufreq/policy0";
+    for (path, text) in [
+        ("sys/devices/system/cpu/present", "0-101"),
+        ("sys/devices/system/cpu/cpu7/online", "1"),
+        (&format!("{policy}/related_cpus"), "0"),
+        (
+            &format!("{policy}/scaling_available_frequencies"),
+            "115200 192000",
+        ),
+        (&format!("{policy}/scaling_min_freq"), "115200"),
+        (&format!("{policy}/scaling_max_freq"), "192000"),
+    ] {
+        let place = folder.join(path);
+        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+        std::fs::write(place, text).unwrap();
+    }
+    let machine = Machine::detect(Root::new(&folder)).unwrap();
+    let ceilings = machine
+        .settings()
+        .iter()
+        .filter(|it| matches!(it, Setting::CpuCeiling(_)))
+        .copied()
+        .collect::<Vec<_>>();
+    // Core 7 may be taken offline, and so may be the first of a cluster that is.
+    assert_eq!(ceilings, [Setting::CpuCeiling(0), Setting::CpuCeiling(7)]);
+    assert_eq!(machine.get(Setting::CpuCeiling(0)), Ok(Some(192_000)));
+    for _ in 0..2 {
+        assert!(matches!(
+            machine.get(Setting::CpuCeiling(7)),
+            Err(BoardError::Unreadable(Setting::CpuCeiling(7), libc::ENOENT))
+        ));
+    }
+    std::fs::remove_dir_all(folder).unwrap();
 }

@@ -48,7 +48,7 @@ static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
     } else {
         std::env::temp_dir()
     };
-    base.join("fulcrum-fuzz")
+    base.join(format!("fulcrum-fuzz-{}", std::process::id()))
 });
 
 fuzz_target!(|bytes: &[u8]| match bytes.split_first() {
@@ -83,6 +83,8 @@ fn texts(bytes: &[u8]) {
 }
 
 fn tree(bytes: &[u8]) {
+    // Nothing of the input before: a finding must be found again from its bytes alone.
+    let _ = std::fs::remove_dir_all(FOLDER.as_path());
     for (path, content) in FILES.iter().zip(bytes.split(|byte| *byte == b'|')) {
         let path = FOLDER.join(path);
         std::fs::create_dir_all(path.parent().expect("every file lies in a folder"))
@@ -104,4 +106,5 @@ fn tree(bytes: &[u8]) {
     let rails = sensors.rails();
     let _ = (sensors.supplies().total(&rails), sensors.supplies().total_rule());
     let _ = (sensors.temperature(), sensors.throttling());
+    let _ = std::fs::remove_dir_all(FOLDER.as_path());
 }

@@ -57,11 +57,38 @@ impl Cores {
         known.map_or(core, Cluster::first)
     }
 
-    /// The first cores of all clusters that are known or may yet appear: a core of no cluster may lead one that is offline.
+    /// The first cores of all clusters that are known or may yet appear: a core of no cluster may lead one that is offline,
+    /// if it is one that can be.
     pub(super) fn cluster_names(&self) -> Vec<u8> {
+        let known = |core: &u8| self.clusters.iter().any(|it| it.first() == *core);
+        let may_appear = |core: &u8| self.cluster_of(*core) == *core && self.hotplug.contains(core);
         (0..self.count)
-            .filter(|core| self.cluster_of(*core) == *core)
+            .filter(|core| known(core) || may_appear(core))
             .collect()
+    }
+}
+
+/// A set of cores; 256 of them can be named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CoreSet([u64; 4]);
+
+impl CoreSet {
+    pub(super) const ALL: CoreSet = CoreSet([u64::MAX; 4]);
+    pub(super) const NONE: CoreSet = CoreSet([0; 4]);
+
+    pub(super) fn contains(self, core: u8) -> bool {
+        self.0
+            .get(usize::from(core / 64))
+            .is_some_and(|word| word >> (core % 64) & 1 == 1)
+    }
+
+    /// The same set with `core` in it, or not.
+    pub(super) fn with(mut self, core: u8, inside: bool) -> CoreSet {
+        if let Some(word) = self.0.get_mut(usize::from(core / 64)) {
+            let bit = 1 << (core % 64);
+            *word = if inside { *word | bit } else { *word & !bit };
+        }
+        self
     }
 }
 

@@ -1,6 +1,6 @@
 //! A [`Machine`] is a board whose settings are files below a root: any Jetson, or any Linux with what it has.
 
-use super::cpu::{self, Cores};
+use super::cpu::{self, CoreSet, Cores};
 use super::emc::Emc;
 use super::facts::{Cluster, Facts, FactsError, RawFacts};
 use super::gpu::{Gpu, kilohertz};
@@ -31,7 +31,9 @@ pub struct Machine {
     files: RefCell<BTreeMap<Setting, Handle>>,
     lock: RefCell<Option<Handle>>,
     /// The cores that were online when they were read or written last; bit 0 is core 0.
-    online: Cell<[u64; 4]>,
+    online: Cell<CoreSet>,
+    /// The cores that were given a moment to show their clock since they came on, and did not.
+    clockless: Cell<CoreSet>,
 }
 
 impl Machine {
@@ -75,7 +77,8 @@ impl Machine {
             settings,
             files: RefCell::default(),
             lock: RefCell::default(),
-            online: Cell::new([u64::MAX; 4]),
+            online: Cell::new(CoreSet::ALL),
+            clockless: Cell::new(CoreSet::NONE),
             root,
         };
         let lock = machine.emc.as_ref().ok().and_then(|emc| emc.rate.as_ref());
@@ -194,22 +197,14 @@ impl Machine {
     }
 
     fn is_online(&self, core: u8) -> bool {
-        let word = self
-            .online
-            .get()
-            .get(usize::from(core / 64))
-            .copied()
-            .unwrap_or(0);
-        core == 0 || word >> (core % 64) & 1 == 1
+        core == 0 || self.online.get().contains(core)
     }
 
     fn note_online(&self, core: u8, on: bool) {
-        let mut online = self.online.get();
-        if let Some(word) = online.get_mut(usize::from(core / 64)) {
-            let bit = 1 << (core % 64);
-            *word = if on { *word | bit } else { *word & !bit };
+        self.online.set(self.online.get().with(core, on));
+        if !on {
+            self.clockless.set(self.clockless.get().with(core, false));
         }
-        self.online.set(online);
     }
 
     /// Whether every core of a CPU cluster is offline, so that its clock is nobody's.
@@ -226,6 +221,9 @@ impl Machine {
         let (Setting::CpuFloor(first) | Setting::CpuCeiling(first)) = setting else {
             return false;
         };
+        if self.clockless.get().contains(first) {
+            return false;
+        }
         let shown = format!("{}/cpu{first}/cpufreq", cpu::FOLDER);
         for pause in LATE {
             std::thread::sleep(std::time::Duration::from_millis(pause));
@@ -234,6 +232,7 @@ impl Machine {
                 return !self.is_online(first) || !own;
             }
         }
+        self.clockless.set(self.clockless.get().with(first, true));
         false
     }
 
