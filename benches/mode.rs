@@ -6,7 +6,7 @@ use fulcrum::board::{Board, Machine, Root};
 use fulcrum::clock::{Clock, Monotonic};
 use fulcrum::power::{Change, Journal, ModeSpace, PowerMode};
 use fulcrum::runtime::{Builder, Options};
-use fulcrum::schedule::{Arrival, Overdue, Request, StreamSpec, name};
+use fulcrum::schedule::{Arrival, Overdue, Pieces, Request, StreamSpec, name};
 use fulcrum::twin::fuse::Mount;
 use fulcrum::twin::tree::{self, Tree};
 use fulcrum::units::Nanos;
@@ -176,6 +176,7 @@ fn stream_latency(seconds: u64, then: impl FnOnce()) -> Result<[Nanos; 3], Box<d
         deadline: period,
         minibatch: 1,
         cost: Nanos::from_millis(1),
+        pieces: Pieces::new(),
         priority: 0,
         overdue: Overdue::Run,
     };

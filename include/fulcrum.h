@@ -146,7 +146,7 @@
 #define FULCRUM_PIECE_DRY 2
 
 /**
- * A minibatch ran: index is its stream, value its requests, span_ns its time.
+ * A minibatch ran: index is its stream, value its requests, span_ns the time from its start to its end.
  */
 #define FULCRUM_EVENT_MINIBATCH 1
 
@@ -195,6 +195,11 @@
  * it started.
  */
 #define FULCRUM_EVENT_HUNG 10
+
+/**
+ * A piece of a cut minibatch ran: index is its stream, value its place in the minibatch, span_ns its time.
+ */
+#define FULCRUM_EVENT_MINIBATCH_PIECE 11
 
 /**
  * CPU cores online, counted from core 0 up.
@@ -446,6 +451,17 @@ typedef struct fulcrum_completion_t {
 typedef void (*fulcrum_completed_t)(void *user, const struct fulcrum_completion_t *completion);
 
 /**
+ * Runs one piece of a minibatch that is cut, on the dispatcher thread. Pieces are counted from 0, and between two of them
+ * other work may run; the requests are the same for each. The last piece writes the answers. 0: done; else the minibatch
+ * failed and is not gone on with. The rules of fulcrum_run_t hold.
+ */
+typedef int32_t (*fulcrum_run_minibatch_piece_t)(void *user,
+                                                 uint32_t piece,
+                                                 const struct fulcrum_request_t *requests,
+                                                 uint32_t count,
+                                                 uint64_t *answers);
+
+/**
  * What a stream asks for.
  */
 typedef struct fulcrum_stream_t {
@@ -486,7 +502,7 @@ typedef struct fulcrum_stream_t {
    */
   uint32_t reserved;
   /**
-   * Runs a minibatch. Not NULL.
+   * Runs a minibatch. Not NULL, unless piece_count is above 0.
    */
   fulcrum_run_t run;
   /**
@@ -512,9 +528,17 @@ typedef struct fulcrum_stream_t {
    */
   uint32_t burst;
   /**
-   * Must be 0.
+   * Pieces that a minibatch is cut into, so that more urgent work may come between two; at most 128. 0: it is not cut.
    */
-  uint32_t reserved2;
+  uint32_t piece_count;
+  /**
+   * The longest each of the piece_count pieces takes, ns; their sum is at most cost_ns. Copied. NULL if it is not cut.
+   */
+  const uint64_t *piece_ns;
+  /**
+   * Runs a piece. Not NULL if piece_count is above 0.
+   */
+  fulcrum_run_minibatch_piece_t run_piece;
 } fulcrum_stream_t;
 
 /**
@@ -612,6 +636,34 @@ typedef struct fulcrum_stream_statistics_t {
    * The longest latency, exact, ns.
    */
   uint64_t max_ns;
+  /**
+   * The shortest latency, exact, ns. The jitter of the answers is max_ns - min_ns.
+   */
+  uint64_t min_ns;
+  /**
+   * From release to hand-in, ns, what 99 % of all requests did not exceed: the sensor's own jitter.
+   */
+  uint64_t handed_in_p99_ns;
+  /**
+   * The longest of these, exact, ns; to stand beside the announced jitter_ns.
+   */
+  uint64_t handed_in_max_ns;
+  /**
+   * Requests that came back unrun, past their deadline, by their stream's rule; they count as misses too.
+   */
+  uint64_t skipped;
+  /**
+   * The bound that holds by what was measured, ns, to stand beside fulcrum_bound; 0 if there is none.
+   */
+  uint64_t present_bound_ns;
+  /**
+   * Times the bound moved.
+   */
+  uint64_t bound_moves;
+  /**
+   * Time since the start, until the stop, ns. The stream's share of the dispatcher is busy_ns / running_ns.
+   */
+  uint64_t running_ns;
 } fulcrum_stream_statistics_t;
 
 /**
@@ -666,6 +718,30 @@ typedef struct fulcrum_job_statistics_t {
    * Loss of the newest step; 0 before the first.
    */
   float last_loss;
+  /**
+   * Pieces given up for a request; they count neither as run nor as failed.
+   */
+  uint64_t aborted;
+  /**
+   * Time that these had had, ns.
+   */
+  uint64_t wasted_ns;
+  /**
+   * Pieces that ran for more than twice their announced length.
+   */
+  uint64_t hung;
+  /**
+   * Times a step was cut finer because its pieces overran.
+   */
+  uint64_t recuts;
+  /**
+   * 1 once the job is parked: it failed or overran so often that it is not run any more.
+   */
+  uint64_t parked;
+  /**
+   * Time since the start, until the stop, ns. The job's share of the dispatcher is busy_ns / running_ns.
+   */
+  uint64_t running_ns;
 } fulcrum_job_statistics_t;
 
 /**
@@ -1099,7 +1175,7 @@ typedef struct fulcrum_sample_t {
 #define FULCRUM_ERR_PIECES 305
 
 /**
- * A job announces another number of pieces than its workload has.
+ * A stream or job announces another number of pieces than its workload has.
  */
 #define FULCRUM_ERR_PIECES_DIFFER 306
 
@@ -1107,6 +1183,11 @@ typedef struct fulcrum_sample_t {
  * The burst of a stream is 0 or more than its queue holds.
  */
 #define FULCRUM_ERR_BURST 307
+
+/**
+ * The pieces of a minibatch last longer together than it costs, or one has no length.
+ */
+#define FULCRUM_ERR_COST 308
 
 /**
  * No stream has this number.
@@ -1290,6 +1371,16 @@ fulcrum_status_t fulcrum_stop(struct fulcrum_runtime_t *rt);
 void fulcrum_close(struct fulcrum_runtime_t *rt);
 
 /**
+ * METHOD fulcrum_runtime_t: says that the board's power mode changed: what was measured in the old one no longer counts,
+ * and the next runs are told apart as first ones. Call it once the change is done.
+ *
+ * | allocates no | blocks no | threads any | real-time yes |
+ * @param rt  a runtime that was started
+ * @return FULCRUM_OK, FULCRUM_ERR_PHASE (401), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_mode_changed(const struct fulcrum_runtime_t *rt);
+
+/**
  * METHOD fulcrum_runtime_t: adds an inference stream. Streams are numbered from 0 in the order of adding. What the
  * struct and its name hold is copied.
  *
@@ -1300,7 +1391,8 @@ void fulcrum_close(struct fulcrum_runtime_t *rt);
  * @param[out] error  detail, written only on failure; may be NULL
  * @return FULCRUM_OK, FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_TOO_NEW (103), FULCRUM_ERR_SIZE (104),
  *         FULCRUM_ERR_NAME (106), FULCRUM_ERR_STREAMS_FULL (301), FULCRUM_ERR_ZERO (303),
- *         FULCRUM_ERR_MINIBATCH (304), FULCRUM_ERR_PHASE (401), FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405),
+ *         FULCRUM_ERR_MINIBATCH (304), FULCRUM_ERR_PIECES (305), FULCRUM_ERR_BURST (307), FULCRUM_ERR_COST (308),
+ *         FULCRUM_ERR_PHASE (401), FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405),
  *         FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
  */
 fulcrum_status_t fulcrum_stream_add(struct fulcrum_runtime_t *rt,
@@ -1386,7 +1478,7 @@ fulcrum_status_t fulcrum_bound(const struct fulcrum_runtime_t *rt,
  * METHOD fulcrum_runtime_t: tells what became of a stream's requests. Counters are read one by one while the
  * dispatcher goes on, so they may differ by the request that is just ending. Works after the stop too.
  *
- * | allocates no | blocks no | threads any | real-time no: reads 14 KiB three times |
+ * | allocates no | blocks no | threads any | real-time no: reads 14 KiB four times |
  * @param rt  a runtime that was started
  * @param stream  the stream's number
  * @param[out] out  the statistics; its size field is set by the caller

@@ -72,6 +72,7 @@ class Runtime {
   Status warning_get(uint32_t index, fulcrum_error_t &out) const noexcept {
     return fulcrum_warning_get(get(), index, &out);
   }
+  Status mode_changed() const noexcept { return fulcrum_mode_changed(get()); }
   Status stop() noexcept { return fulcrum_stop(get()); }
   void close() noexcept { rt_.reset(); }
 

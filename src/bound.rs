@@ -29,6 +29,9 @@
 //! it counts as a jitter of `(burst - 1) T` more, since that is how early requests may come; its latency counts from the
 //! hand-in all the same.
 //!
+//! A long minibatch may be cut into `n` pieces, so that more urgent work comes between two: it then costs `C + n s`, and what
+//! another stream waits for it under `Priority` and in [`deadlines_hold`] is its longest piece.
+//!
 //! Where each minibatch has a deadline and the earliest goes first, [`deadlines_hold`] proves more than these: the streams
 //! keep their deadlines although some order among them would not.
 //!
@@ -56,6 +59,22 @@ pub struct Demand {
     pub partial: bool,
     /// `C`: the longest one minibatch takes.
     pub cost: Nanos,
+    /// Pieces that a minibatch is cut into, so that more urgent work may come between two. At least 1; each costs a switch.
+    pub pieces: u32,
+    /// The longest of these pieces; of an uncut minibatch `C`.
+    pub longest: Nanos,
+}
+
+impl Demand {
+    /// What a minibatch needs, its switches included.
+    fn needs(&self, switch: Nanos) -> Nanos {
+        self.cost + switch.times(u64::from(self.pieces.max(1)))
+    }
+
+    /// The longest that work which cannot wait for this stream has to wait for one of its pieces.
+    fn holds(&self, switch: Nanos) -> Nanos {
+        self.longest + switch
+    }
 }
 
 /// What a stream may have to wait for, beside other streams.
@@ -100,32 +119,33 @@ pub fn worst_case(rule: Rule, demands: &[Demand], which: usize, blocking: Blocki
         .times(u64::from(subject.minibatch).saturating_sub(1));
     let response = match rule {
         Rule::Queue => subject.jitter + queue(demands, blocking)?,
-        Rule::Border => subject.jitter + busy_period(demands.iter(), blocking.piece, blocking.switch)?,
+        Rule::Border => {
+            subject.jitter + busy_period(demands.iter(), blocking.piece, blocking.switch, Nanos::ZERO)?
+        }
         Rule::Reserved => {
             let drift = demands
                 .iter()
                 .map(|demand| Nanos(demand.period.0.div_ceil(DRIFT)))
                 .max()?;
             let blocked = blocking.piece.min(blocking.late + drift);
-            let alone = subject.jitter.max(blocked) + subject.cost + blocking.switch;
+            let alone = subject.jitter.max(blocked) + subject.needs(blocking.switch);
             if demands.len() == 1 && subject.burst <= 1 && alone.0 <= cycle(subject) {
                 alone
             } else {
-                subject.jitter + busy_period(demands.iter(), blocked, blocking.switch)?
+                subject.jitter + busy_period(demands.iter(), blocked, blocking.switch, Nanos::ZERO)?
             }
         }
         Rule::Priority => {
             let level = demands.iter().filter(|it| it.priority >= subject.priority);
             let lower = demands.iter().filter(|it| it.priority < subject.priority);
             let lower = lower
-                .map(|it| it.cost + blocking.switch)
+                .map(|it| it.holds(blocking.switch))
                 .max()
                 .unwrap_or(Nanos::ZERO);
-            subject.jitter + busy_period(level, blocking.piece.max(lower), blocking.switch)?
+            subject.jitter + busy_period(level, blocking.piece.max(lower), blocking.switch, Nanos::ZERO)?
         }
-        // A turn before each minibatch is a switch that takes longer.
         Rule::Turns => {
-            subject.jitter + busy_period(demands.iter(), blocking.piece, blocking.switch + blocking.piece)?
+            subject.jitter + busy_period(demands.iter(), blocking.piece, blocking.switch, blocking.piece)?
         }
     };
     Some(assembly + response)
@@ -136,14 +156,15 @@ pub fn worst_case(rule: Rule, demands: &[Demand], which: usize, blocking: Blocki
 ///
 /// Non-preemptive earliest-deadline-first over sporadic work (Jeffay, Stanat, Martel 1991; George, Rivierre, Spuri 1996): for
 /// each moment `t` up to the longest busy period at which a deadline may fall,
-/// `max {C_j + s, q : D_j > t} + sum_j max(0, floor((t - D_j) / (beta_j T_j)) + 1) (C_j + s) <= t`. Training enters as `q`.
+/// `max {c_j + s, q : D_j > t} + sum_j max(0, floor((t - D_j) / (beta_j T_j)) + 1) (C_j + n_j s) <= t`, with `c_j` the longest
+/// piece of a minibatch (limited preemption: Baruah 2005). Training enters as `q`.
 /// Deadlines count from when a minibatch is complete; one that is complete `J` late, or came early in a burst, has `J` less.
 pub fn deadlines_hold(demands: &[Demand], deadlines: &[Nanos], blocking: Blocking) -> bool {
     let left = |demand: &Demand, deadline: Nanos| {
         let assembly = demand.period.times(u64::from(demand.minibatch).saturating_sub(1));
         deadline.0.checked_sub(assembly.0)?.checked_sub(demand.jitter.0)
     };
-    let Some(busy) = busy_period(demands.iter(), blocking.piece, blocking.switch) else {
+    let Some(busy) = busy_period(demands.iter(), blocking.piece, blocking.switch, Nanos::ZERO) else {
         return false;
     };
     let all = || demands.iter().zip(deadlines);
@@ -151,21 +172,20 @@ pub fn deadlines_hold(demands: &[Demand], deadlines: &[Nanos], blocking: Blockin
         return false;
     }
     let relative = |(demand, deadline): (&Demand, &Nanos)| left(demand, *deadline).unwrap_or(0);
-    let needs = |demand: &Demand| (demand.cost + blocking.switch).0;
     let holds_at = |t: u64| {
         let later = all().filter(|pair| relative(*pair) > t);
         let blocked = later
-            .map(|(demand, _)| needs(demand))
+            .map(|(demand, _)| demand.holds(blocking.switch))
             .max()
-            .unwrap_or(0)
-            .max(blocking.piece.0);
-        let mut work = blocked;
+            .unwrap_or(Nanos::ZERO)
+            .max(blocking.piece);
+        let mut work = blocked.0;
         for pair in all() {
             // Requests of a burst come early by so much, and so do those of a stream whose first was late.
             let early = early(pair.0);
             if let Some(since) = t.saturating_add(early).checked_sub(relative(pair)) {
                 let minibatches = since / cycle(pair.0) + 1;
-                work = work.saturating_add(needs(pair.0).saturating_mul(minibatches));
+                work = work.saturating_add(pair.0.needs(blocking.switch).0.saturating_mul(minibatches));
             }
         }
         work <= t
@@ -204,18 +224,19 @@ fn cycle(demand: &Demand) -> u64 {
     demand.period.0.max(1).saturating_mul(u64::from(requests))
 }
 
-/// Least fixed point of `w = blocked + sum_j ceil((w + J_j) / cycle_j) (C_j + s)`, from below.
+/// Least fixed point of `w = blocked + sum_j ceil((w + J_j) / cycle_j) (C_j + n_j s + turn)`, from below.
 fn busy_period<'d>(
     demands: impl Iterator<Item = &'d Demand> + Clone,
     blocked: Nanos,
     switch: Nanos,
+    turn: Nanos,
 ) -> Option<Nanos> {
     let mut length = blocked.0.max(1);
     for _ in 0..STEPS {
         let mut next = blocked.0;
         for demand in demands.clone() {
             let minibatches = length.saturating_add(early(demand)).div_ceil(cycle(demand));
-            next = next.checked_add((demand.cost + switch).0.checked_mul(minibatches)?)?;
+            next = next.checked_add((demand.needs(switch) + turn).0.checked_mul(minibatches)?)?;
         }
         if next <= length {
             return Some(Nanos(length));
@@ -231,7 +252,7 @@ fn queue(demands: &[Demand], blocking: Blocking) -> Option<Nanos> {
     let mut used: u128 = 0;
     let mut work = u128::from(blocking.piece.0);
     for demand in demands {
-        let cost = u128::from((demand.cost + blocking.switch).0);
+        let cost = u128::from(demand.needs(blocking.switch).0);
         used += (cost * ONE).div_ceil(u128::from(cycle(demand)));
         work += cost + (cost * u128::from(early(demand))).div_ceil(u128::from(cycle(demand)));
     }
@@ -254,6 +275,8 @@ mod tests {
         minibatch: 1,
         partial: false,
         cost: Nanos(5_000_000),
+        pieces: 1,
+        longest: Nanos(5_000_000),
     };
     const ALL: [Rule; 5] = [
         Rule::Queue,
@@ -324,6 +347,8 @@ mod tests {
             minibatch: u32::MAX,
             partial: true,
             cost: Nanos::MAX,
+            pieces: u32::MAX,
+            longest: Nanos::MAX,
         };
         let blocking = Blocking {
             piece: Nanos::MAX,

@@ -5,13 +5,24 @@ use crate::units::Nanos;
 /// What happened. Times are moments on the monotonic clock.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Event {
-    /// A minibatch of an inference stream ran.
+    /// A minibatch of an inference stream ran, from the start of its first piece to the end of its last.
     Minibatch {
         /// Index of the stream.
         stream: u8,
         /// Requests in it.
         count: u8,
         /// When it started and ended.
+        start: Nanos,
+        /// When it ended.
+        end: Nanos,
+    },
+    /// A piece of a minibatch that is cut ran.
+    MinibatchPiece {
+        /// Index of the stream.
+        stream: u8,
+        /// Index of the piece in its minibatch.
+        piece: u16,
+        /// When it started.
         start: Nanos,
         /// When it ended.
         end: Nanos,

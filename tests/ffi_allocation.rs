@@ -63,7 +63,9 @@ fn after_the_start_no_call_and_no_callback_allocates() {
         priority: 0,
         overdue: 0,
         burst: 0,
-        reserved2: 0,
+        piece_count: 0,
+        piece_ns: null(),
+        run_piece: None,
     };
     let mut rt: *mut fulcrum_runtime_t = null_mut();
     let mut number = 0;

@@ -9,7 +9,7 @@ use counting::calls;
 use fulcrum::clock::{Clock, Monotonic};
 use fulcrum::limits;
 use fulcrum::runtime::{Builder, Options};
-use fulcrum::schedule::{Arrival, JobSpec, Overdue, Request, StreamSpec, name};
+use fulcrum::schedule::{Arrival, JobSpec, Overdue, Pieces, Request, StreamSpec, name};
 use fulcrum::twin::{Paced, Twin};
 use fulcrum::units::Nanos;
 use fulcrum::workload::Progress;
@@ -29,6 +29,7 @@ fn camera() -> StreamSpec {
         deadline: Nanos::from_secs(1),
         minibatch: 1,
         cost: Nanos::from_micros(100),
+        pieces: Pieces::new(),
         priority: 0,
         overdue: Overdue::Run,
     }

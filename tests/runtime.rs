@@ -6,11 +6,13 @@ use fulcrum::clock::{Clock, Monotonic};
 use fulcrum::limits;
 use fulcrum::runtime::{Builder, Completion, Completions, Options, Runtime, RuntimeError, Submitter};
 use fulcrum::schedule::log;
-use fulcrum::schedule::{Arrival, JobSpec, Overdue, Refusal, Request, StreamSpec, name};
+use fulcrum::schedule::{Arrival, JobSpec, Overdue, Pieces, Refusal, Request, StreamSpec, name};
 use fulcrum::trace::Event;
 use fulcrum::units::Nanos;
 use fulcrum::workload::callback::{JobCallback, StreamCallback};
-use fulcrum::workload::{Progress, WorkloadError};
+use fulcrum::workload::{Inference, Progress, WorkloadError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 fn stream(deadline: Nanos) -> StreamSpec {
@@ -22,6 +24,7 @@ fn stream(deadline: Nanos) -> StreamSpec {
         deadline,
         minibatch: 1,
         cost: Nanos::from_millis(1),
+        pieces: Pieces::new(),
         priority: 0,
         overdue: Overdue::Run,
     }
@@ -310,4 +313,73 @@ fn the_log_of_a_run_is_replayed_bit_for_bit_and_is_kept_only_where_it_was_asked_
     assert_eq!(differences, []);
     let (mut unasked, ..) = with_trainer(|_| Ok(Progress::Dry));
     assert!(unasked.decisions().is_none());
+}
+
+/// A long network whose pieces run until the test lets them go on.
+struct Cut(Arc<AtomicU64>);
+
+impl Inference for Cut {
+    fn run(&mut self, _: &[Request], _: &mut [u64]) -> Result<(), WorkloadError> {
+        Err(WorkloadError::Failed(1))
+    }
+
+    fn minibatch_pieces(&self) -> u16 {
+        3
+    }
+
+    fn run_minibatch_piece(
+        &mut self,
+        piece: u16,
+        requests: &[Request],
+        answers: &mut [u64],
+    ) -> Result<(), WorkloadError> {
+        while self.0.load(SeqCst) <= u64::from(piece) {
+            std::hint::spin_loop();
+        }
+        if piece == 2 {
+            plus_one(requests, answers)?;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_request_is_answered_between_two_pieces_of_a_long_minibatch() {
+    let mut builder = Builder::new(Options {
+        start_unfit: true,
+        ..Options::default()
+    });
+    let long = StreamSpec {
+        cost: Nanos::from_millis(3),
+        pieces: [Nanos::from_millis(1); 3].into_iter().collect(),
+        ..stream(Nanos::from_secs(50))
+    };
+    let gate = Arc::new(AtomicU64::new(0));
+    let refused = builder.stream(long.clone(), Box::new(StreamCallback(plus_one)));
+    assert!(matches!(
+        refused.err(),
+        Some(RuntimeError::Pieces {
+            announced: 3,
+            workload: 1
+        })
+    ));
+    let (mut submit_long, mut long_done) = builder.stream(long, Box::new(Cut(Arc::clone(&gate)))).unwrap();
+    let (mut submit_urgent, mut urgent_done) = builder
+        .stream(stream(Nanos::from_secs(5)), Box::new(StreamCallback(plus_one)))
+        .unwrap();
+    let runtime = builder.start().unwrap();
+    submit(&mut submit_long, 10);
+    // Taken in while the first piece is held, at the latest while the second is.
+    submit(&mut submit_urgent, 20);
+    gate.store(1, SeqCst);
+    let urgent = wait_for(&mut urgent_done);
+    assert_eq!(urgent.answer, Ok(21));
+    assert!(long_done.poll().is_none());
+    gate.store(3, SeqCst);
+    let long = wait_for(&mut long_done);
+    assert_eq!(long.answer, Ok(11));
+    assert!(long.end > urgent.end);
+    assert_eq!(runtime.stream(0).unwrap().latency.count(), 1);
+    assert_eq!(runtime.stream(1).unwrap().handed_in.count(), 1);
+    assert!(runtime.uptime().get() > Nanos::ZERO);
 }

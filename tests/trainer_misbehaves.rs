@@ -56,6 +56,7 @@ fn start(work: Box<dyn Training>, length: Nanos) -> (Runtime, Submitter, Complet
         minibatch: 1,
         // Answered at once; the rest is for a machine that others share.
         cost: Nanos::from_millis(20),
+        pieces: Pieces::new(),
         priority: 0,
         overdue: Overdue::Run,
     };

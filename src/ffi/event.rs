@@ -11,7 +11,7 @@ use super::status::{self, FULCRUM_EMPTY, FULCRUM_OK, fulcrum_status_t};
 use crate::trace::Event;
 use core::ptr::null_mut;
 
-/// A minibatch ran: index is its stream, value its requests, span_ns its time.
+/// A minibatch ran: index is its stream, value its requests, span_ns the time from its start to its end.
 pub const FULCRUM_EVENT_MINIBATCH: u32 = 1;
 /// A piece ran: index is its job, value its place in the step, span_ns its time.
 pub const FULCRUM_EVENT_PIECE: u32 = 2;
@@ -33,6 +33,8 @@ pub const FULCRUM_EVENT_PARKED: u32 = 9;
 /// A piece runs for more than twice its length and has not ended: index is its job, value its place in the step, at_ns when
 /// it started.
 pub const FULCRUM_EVENT_HUNG: u32 = 10;
+/// A piece of a cut minibatch ran: index is its stream, value its place in the minibatch, span_ns its time.
+pub const FULCRUM_EVENT_MINIBATCH_PIECE: u32 = 11;
 
 /// One thing that happened on the dispatcher. Its layout never changes; a later release may make other kinds.
 #[repr(C)]
@@ -81,6 +83,16 @@ impl From<Event> for fulcrum_event_t {
                 span_ns: (end - start).0,
                 value: u32::from(count),
                 ..of(FULCRUM_EVENT_MINIBATCH, stream, end.0)
+            },
+            Event::MinibatchPiece {
+                stream,
+                piece,
+                start,
+                end,
+            } => fulcrum_event_t {
+                span_ns: (end - start).0,
+                value: u32::from(piece),
+                ..of(FULCRUM_EVENT_MINIBATCH_PIECE, stream, end.0)
             },
             Event::Piece {
                 job,

@@ -93,6 +93,7 @@ impl Fault {
                     ScheduleError::Zero => FULCRUM_ERR_ZERO,
                     ScheduleError::Minibatch(_) => FULCRUM_ERR_MINIBATCH,
                     ScheduleError::Burst(_) => FULCRUM_ERR_BURST,
+                    ScheduleError::Cut { .. } => FULCRUM_ERR_COST,
                     ScheduleError::Pieces(_) => FULCRUM_ERR_PIECES,
                 },
                 RuntimeError::Pieces { .. } => FULCRUM_ERR_PIECES_DIFFER,

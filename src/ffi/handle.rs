@@ -6,7 +6,7 @@ use super::opaque::Named;
 use super::runtime::fulcrum_runtime_t;
 use super::stream::Port;
 use crate::limits;
-use crate::runtime::{Builder, Events, Options, Runtime, Warning};
+use crate::runtime::{Builder, Events, ModeTeller, Options, Runtime, Uptime, Warning};
 use crate::schedule::{JobStatistics, StreamStatistics};
 use crate::units::Nanos;
 use core::cell::Cell;
@@ -61,6 +61,8 @@ pub(super) struct View {
     pub(super) streams: Vec<Arc<StreamStatistics>>,
     pub(super) jobs: Vec<Arc<JobStatistics>>,
     pub(super) warnings: Vec<Warning>,
+    pub(super) uptime: Arc<Uptime>,
+    pub(super) mode: ModeTeller,
 }
 
 impl View {
@@ -71,6 +73,8 @@ impl View {
             streams,
             jobs: (0..).map_while(|index| runtime.job(index).cloned()).collect(),
             warnings: runtime.warnings().to_vec(),
+            uptime: Arc::clone(runtime.uptime()),
+            mode: runtime.mode_teller(),
         }
     }
 }

@@ -12,7 +12,6 @@ use super::status::{FULCRUM_OK, fulcrum_status_t};
 use crate::limits;
 use crate::runtime::RuntimeError;
 use crate::schedule::{JobSpec, ScheduleError};
-use crate::units::Nanos;
 use crate::workload::{Progress, Training, WorkloadError};
 use core::ffi::{c_char, c_void};
 
@@ -76,16 +75,13 @@ impl fulcrum_job_t {
         if count == 0 || count > limits::PIECES {
             return Err(RuntimeError::from(ScheduleError::Pieces(count)).into());
         }
-        if self.piece_ns.is_null() || !self.piece_ns.is_aligned() {
-            return Err(Fault::Argument("job.piece_ns is NULL"));
-        }
-        // SAFETY: neither NULL nor misaligned; the caller promises `piece_count` lengths.
-        let lengths = unsafe { core::slice::from_raw_parts(self.piece_ns, count) };
+        // SAFETY: the caller promises `piece_count` lengths.
+        let pieces = unsafe { sized::lengths(self.piece_ns, count, "job.piece_ns is NULL") }?;
         // SAFETY: the caller promises a zero-terminated or 32-byte text.
         let name = unsafe { sized::name(self.name) }?;
         Ok(JobSpec {
             name,
-            pieces: lengths.iter().map(|length| Nanos(*length)).collect(),
+            pieces,
             abort: None,
         })
     }

@@ -87,6 +87,22 @@ pub unsafe extern "C" fn fulcrum_close(rt: *mut fulcrum_runtime_t) {
     unsafe { opaque::free(rt) };
 }
 
+/// METHOD fulcrum_runtime_t: says that the board's power mode changed: what was measured in the old one no longer counts,
+/// and the next runs are told apart as first ones. Call it once the change is done.
+///
+/// | allocates no | blocks no | threads any | real-time yes |
+/// @param rt  a runtime that was started
+/// @return FULCRUM_OK, FULCRUM_ERR_PHASE (401), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fulcrum_mode_changed(rt: *const fulcrum_runtime_t) -> fulcrum_status_t {
+    let tell = |rt: &Handle| {
+        rt.view()?.mode.mode_changed();
+        Ok(FULCRUM_OK)
+    };
+    // SAFETY: the caller promises an open handle.
+    unsafe { call(rt, core::ptr::null_mut(), tell) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::fault::Fault;

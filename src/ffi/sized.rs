@@ -7,7 +7,8 @@
 
 use super::fault::Fault;
 use crate::limits;
-use crate::schedule::Name;
+use crate::schedule::{Name, Pieces};
+use crate::units::Nanos;
 use core::ffi::c_char;
 use core::mem::{MaybeUninit, size_of};
 use std::ffi::OsStr;
@@ -97,6 +98,23 @@ pub(super) unsafe fn write<T: Growing>(out: *mut T, value: &T, null: &'static st
 pub(super) unsafe fn roomy<T: Growing>(out: *mut T, null: &'static str) -> Result<(), Fault> {
     // SAFETY: as the caller promises.
     unsafe { claimed(out, null) }.map(|_| ())
+}
+
+/// Copies `count` lengths of pieces, at most [`limits::PIECES`]; a longer list is cut off.
+///
+/// # Safety
+/// `from` is NULL, or points to `count` readable numbers.
+pub(super) unsafe fn lengths(from: *const u64, count: usize, null: &'static str) -> Result<Pieces, Fault> {
+    if from.is_null() || !from.is_aligned() {
+        return Err(Fault::Argument(null));
+    }
+    // SAFETY: neither NULL nor misaligned; the caller promises `count` numbers.
+    let lengths = unsafe { core::slice::from_raw_parts(from, count) };
+    Ok(lengths
+        .iter()
+        .take(limits::PIECES)
+        .map(|length| Nanos(*length))
+        .collect())
 }
 
 /// Writes a plain value.

@@ -8,6 +8,7 @@ use super::opaque::call;
 use super::runtime::fulcrum_runtime_t;
 use super::sized::{self, Growing};
 use super::status::{FULCRUM_OK, fulcrum_status_t};
+use crate::units::Nanos;
 use core::ptr::null_mut;
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -41,18 +42,28 @@ pub struct fulcrum_stream_statistics_t {
     pub p999_ns: u64,
     /// The longest latency, exact, ns.
     pub max_ns: u64,
+    /// The shortest latency, exact, ns. The jitter of the answers is max_ns - min_ns.
+    pub min_ns: u64,
+    /// From release to hand-in, ns, what 99 % of all requests did not exceed: the sensor's own jitter.
+    pub handed_in_p99_ns: u64,
+    /// The longest of these, exact, ns; to stand beside the announced jitter_ns.
+    pub handed_in_max_ns: u64,
+    /// Requests that came back unrun, past their deadline, by their stream's rule; they count as misses too.
+    pub skipped: u64,
+    /// The bound that holds by what was measured, ns, to stand beside fulcrum_bound; 0 if there is none.
+    pub present_bound_ns: u64,
+    /// Times the bound moved.
+    pub bound_moves: u64,
+    /// Time since the start, until the stop, ns. The stream's share of the dispatcher is busy_ns / running_ns.
+    pub running_ns: u64,
 }
 
-const _: () = assert!(
-    core::mem::size_of::<fulcrum_stream_statistics_t>() == 96,
-    "the first release is frozen"
-);
 const _: () = assert!(
     core::mem::offset_of!(fulcrum_stream_statistics_t, max_ns) == 88,
     "the first release is frozen"
 );
 
-// SAFETY: repr(C), a u32 first, integers only; the fields' sizes add up to 96, so there is no padding.
+// SAFETY: repr(C), a u32 first, two u32 and then u64 alone, so there is no padding.
 unsafe impl Growing for fulcrum_stream_statistics_t {
     const NAME: &'static str = "fulcrum_stream_statistics_t";
     const FIRST: u32 = 96;
@@ -86,18 +97,26 @@ pub struct fulcrum_job_statistics_t {
     pub first_loss: f32,
     /// Loss of the newest step; 0 before the first.
     pub last_loss: f32,
+    /// Pieces given up for a request; they count neither as run nor as failed.
+    pub aborted: u64,
+    /// Time that these had had, ns.
+    pub wasted_ns: u64,
+    /// Pieces that ran for more than twice their announced length.
+    pub hung: u64,
+    /// Times a step was cut finer because its pieces overran.
+    pub recuts: u64,
+    /// 1 once the job is parked: it failed or overran so often that it is not run any more.
+    pub parked: u64,
+    /// Time since the start, until the stop, ns. The job's share of the dispatcher is busy_ns / running_ns.
+    pub running_ns: u64,
 }
 
-const _: () = assert!(
-    core::mem::size_of::<fulcrum_job_statistics_t>() == 80,
-    "the first release is frozen"
-);
 const _: () = assert!(
     core::mem::offset_of!(fulcrum_job_statistics_t, last_loss) == 76,
     "the first release is frozen"
 );
 
-// SAFETY: repr(C), a u32 first, numbers only; the fields' sizes add up to 80, so there is no padding.
+// SAFETY: repr(C), a u32 first, numbers only; u32 and f32 come in pairs, so there is no padding.
 unsafe impl Growing for fulcrum_job_statistics_t {
     const NAME: &'static str = "fulcrum_job_statistics_t";
     const FIRST: u32 = 80;
@@ -106,7 +125,7 @@ unsafe impl Growing for fulcrum_job_statistics_t {
 /// METHOD fulcrum_runtime_t: tells what became of a stream's requests. Counters are read one by one while the
 /// dispatcher goes on, so they may differ by the request that is just ending. Works after the stop too.
 ///
-/// | allocates no | blocks no | threads any | real-time no: reads 14 KiB three times |
+/// | allocates no | blocks no | threads any | real-time no: reads 14 KiB four times |
 /// @param rt  a runtime that was started
 /// @param stream  the stream's number
 /// @param[out] out  the statistics; its size field is set by the caller
@@ -139,6 +158,13 @@ pub unsafe extern "C" fn fulcrum_stream_statistics(
             p99_ns: counted.latency.quantile(9_900).0,
             p999_ns: counted.latency.quantile(9_990).0,
             max_ns: counted.latency.max().0,
+            min_ns: counted.latency.min().0,
+            handed_in_p99_ns: counted.handed_in.quantile(9_900).0,
+            handed_in_max_ns: counted.handed_in.max().0,
+            skipped: counted.skipped.get(),
+            present_bound_ns: counted.present_bound().unwrap_or(Nanos::ZERO).0,
+            bound_moves: counted.bound_moves.get(),
+            running_ns: rt.view()?.uptime.get().0,
         };
         // SAFETY: the caller promises as many writable bytes as the struct says.
         unsafe { sized::write(out, &told, "out is NULL") }?;
@@ -179,6 +205,12 @@ pub unsafe extern "C" fn fulcrum_job_statistics(
             piece_max_ns: counted.piece.max().0,
             first_loss,
             last_loss,
+            aborted: counted.aborted.get(),
+            wasted_ns: counted.wasted.get(),
+            hung: counted.hung.get(),
+            recuts: counted.recuts.get(),
+            parked: counted.parked.get(),
+            running_ns: rt.view()?.uptime.get().0,
         };
         // SAFETY: the caller promises as many writable bytes as the struct says.
         unsafe { sized::write(out, &told, "out is NULL") }?;

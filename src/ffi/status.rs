@@ -80,10 +80,12 @@ pub const FULCRUM_ERR_ZERO: fulcrum_status_t = 303;
 pub const FULCRUM_ERR_MINIBATCH: fulcrum_status_t = 304;
 /// A step has no piece, too many pieces, or a piece of no length.
 pub const FULCRUM_ERR_PIECES: fulcrum_status_t = 305;
-/// A job announces another number of pieces than its workload has.
+/// A stream or job announces another number of pieces than its workload has.
 pub const FULCRUM_ERR_PIECES_DIFFER: fulcrum_status_t = 306;
 /// The burst of a stream is 0 or more than its queue holds.
 pub const FULCRUM_ERR_BURST: fulcrum_status_t = 307;
+/// The pieces of a minibatch last longer together than it costs, or one has no length.
+pub const FULCRUM_ERR_COST: fulcrum_status_t = 308;
 /// No stream has this number.
 pub const FULCRUM_ERR_NO_STREAM: fulcrum_status_t = 311;
 /// No job has this number.
@@ -180,6 +182,9 @@ pub(super) const fn text(status: fulcrum_status_t) -> &'static CStr {
         FULCRUM_ERR_PIECES => c"a step has no piece, too many pieces, or a piece of no length",
         FULCRUM_ERR_PIECES_DIFFER => c"a job announces another number of pieces than its workload has",
         FULCRUM_ERR_BURST => c"the burst of a stream is 0 or more than its queue holds",
+        FULCRUM_ERR_COST => {
+            c"the pieces of a minibatch last longer together than it costs, or one has no length"
+        }
         FULCRUM_ERR_NO_STREAM => c"no stream has this number",
         FULCRUM_ERR_NO_JOB => c"no job has this number",
         FULCRUM_ERR_NO_BOUND => c"no latency can be promised to this stream",

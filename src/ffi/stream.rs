@@ -13,8 +13,8 @@ use super::sized::{self, Growing};
 use super::status::{FULCRUM_OK, fulcrum_status_t};
 use crate::clock::{Clock, Monotonic};
 use crate::limits;
-use crate::runtime::{Completion, Completions, Submitter};
-use crate::schedule::{Arrival, Overdue, StreamSpec};
+use crate::runtime::{Completion, Completions, RuntimeError, Submitter};
+use crate::schedule::{Arrival, Overdue, Pieces, ScheduleError, StreamSpec};
 use crate::units::Nanos;
 use crate::workload::{Inference, Request, WorkloadError};
 use core::ffi::{c_char, c_void};
@@ -29,6 +29,19 @@ pub const FULCRUM_SPORADIC: u32 = 1;
 pub type fulcrum_run_t = Option<
     unsafe extern "C" fn(
         user: *mut c_void,
+        requests: *const fulcrum_request_t,
+        count: u32,
+        answers: *mut u64,
+    ) -> i32,
+>;
+
+/// Runs one piece of a minibatch that is cut, on the dispatcher thread. Pieces are counted from 0, and between two of them
+/// other work may run; the requests are the same for each. The last piece writes the answers. 0: done; else the minibatch
+/// failed and is not gone on with. The rules of fulcrum_run_t hold.
+pub type fulcrum_run_minibatch_piece_t = Option<
+    unsafe extern "C" fn(
+        user: *mut c_void,
+        piece: u32,
         requests: *const fulcrum_request_t,
         count: u32,
         answers: *mut u64,
@@ -62,7 +75,7 @@ pub struct fulcrum_stream_t {
     pub minibatch: u32,
     /// Must be 0.
     pub reserved: u32,
-    /// Runs a minibatch. Not NULL.
+    /// Runs a minibatch. Not NULL, unless piece_count is above 0.
     pub run: fulcrum_run_t,
     /// Takes each result as it comes; NULL: results wait for fulcrum_poll.
     pub completed: fulcrum_completed_t,
@@ -76,8 +89,12 @@ pub struct fulcrum_stream_t {
     /// With FULCRUM_SPORADIC: requests that may come at once, if over a longer time they keep to period_ns; 1 to 64.
     /// Default 1.
     pub burst: u32,
-    /// Must be 0.
-    pub reserved2: u32,
+    /// Pieces that a minibatch is cut into, so that more urgent work may come between two; at most 128. 0: it is not cut.
+    pub piece_count: u32,
+    /// The longest each of the piece_count pieces takes, ns; their sum is at most cost_ns. Copied. NULL if it is not cut.
+    pub piece_ns: *const u64,
+    /// Runs a piece. Not NULL if piece_count is above 0.
+    pub run_piece: fulcrum_run_minibatch_piece_t,
 }
 
 /// Overdue requests are run all the same, and counted as missed.
@@ -119,8 +136,8 @@ impl fulcrum_stream_t {
                 "stream.flags has a flag this release of fulcrum does not know",
             ));
         }
-        if self.reserved != 0 || self.reserved2 != 0 {
-            return Err(Fault::TooNew("stream.reserved and stream.reserved2 must be 0"));
+        if self.reserved != 0 {
+            return Err(Fault::TooNew("stream.reserved must be 0"));
         }
         let period = Nanos(self.period_ns);
         let arrival = match (
@@ -149,6 +166,7 @@ impl fulcrum_stream_t {
             deadline: Nanos(self.deadline_ns),
             minibatch: self.minibatch.max(1),
             cost: Nanos(self.cost_ns),
+            pieces: self.pieces()?,
             priority: u8::try_from(self.priority)
                 .map_err(|_| Fault::Argument("stream.priority is above 255"))?,
             overdue: match self.overdue {
@@ -161,6 +179,29 @@ impl fulcrum_stream_t {
     }
 }
 
+impl fulcrum_stream_t {
+    fn pieces(&self) -> Result<Pieces, Fault> {
+        let count = self.piece_count as usize;
+        if count > limits::PIECES {
+            return Err(RuntimeError::from(ScheduleError::Pieces(count)).into());
+        }
+        if count == 0 {
+            return Ok(Pieces::new());
+        }
+        // SAFETY: the caller promises `piece_count` lengths.
+        unsafe { sized::lengths(self.piece_ns, count, "stream.piece_ns is NULL") }
+    }
+
+    fn work(&self) -> Result<Work, Fault> {
+        match (self.piece_count, self.run, self.run_piece) {
+            (0, None, _) => Err(Fault::Argument("stream.run is NULL")),
+            (0, Some(run), _) => Ok(Work::Whole(run)),
+            (_, _, None) => Err(Fault::Argument("stream.run_piece is NULL")),
+            (_, _, Some(run_piece)) => Ok(Work::Cut(run_piece)),
+        }
+    }
+}
+
 /// The caller's end of a stream.
 #[derive(Default)]
 pub(super) struct Port {
@@ -170,11 +211,22 @@ pub(super) struct Port {
     pub(super) called_back: AtomicBool,
 }
 
+/// Runs a minibatch or a piece of one.
+#[derive(Clone, Copy)]
+enum Work {
+    Whole(unsafe extern "C" fn(*mut c_void, *const fulcrum_request_t, u32, *mut u64) -> i32),
+    Cut(unsafe extern "C" fn(*mut c_void, u32, *const fulcrum_request_t, u32, *mut u64) -> i32),
+}
+
 /// The C functions of a stream.
 struct Callbacks {
-    run: unsafe extern "C" fn(*mut c_void, *const fulcrum_request_t, u32, *mut u64) -> i32,
+    work: Work,
+    /// Pieces in a minibatch, 1 if it is not cut.
+    pieces: u16,
     completed: fulcrum_completed_t,
     user: *mut c_void,
+    /// When the minibatch started.
+    start: Nanos,
 }
 
 // SAFETY: fulcrum_stream_t.user promises use on the dispatcher thread, and nothing here uses it on another.
@@ -182,6 +234,19 @@ unsafe impl Send for Callbacks {}
 
 impl Inference for Callbacks {
     fn run(&mut self, requests: &[Request], answers: &mut [u64]) -> Result<(), WorkloadError> {
+        self.run_minibatch_piece(0, requests, answers)
+    }
+
+    fn minibatch_pieces(&self) -> u16 {
+        self.pieces
+    }
+
+    fn run_minibatch_piece(
+        &mut self,
+        piece: u16,
+        requests: &[Request],
+        answers: &mut [u64],
+    ) -> Result<(), WorkloadError> {
         mark_dispatcher();
         let mut shown = [fulcrum_request_t {
             token: 0,
@@ -193,24 +258,33 @@ impl Inference for Callbacks {
                 release_ns: request.release.0,
             };
         }
-        // An answer the callback forgets is 0, not one of an earlier minibatch.
-        answers.fill(0);
-        let count = requests.len().min(answers.len()).min(limits::MINIBATCH);
-        let start = Monotonic.now();
-        // SAFETY: both arrays have `count` places; `fulcrum_run_t` states what the function may do.
-        let code = unsafe { (self.run)(self.user, shown.as_ptr(), count as u32, answers.as_mut_ptr()) };
+        if piece == 0 {
+            // An answer the callback forgets is 0, not one of an earlier minibatch.
+            answers.fill(0);
+            self.start = Monotonic.now();
+        }
+        let count = requests.len().min(answers.len()).min(limits::MINIBATCH) as u32;
+        let (shown, out) = (shown.as_ptr(), answers.as_mut_ptr());
+        // SAFETY: both arrays have `count` places; the functions' types state what they may do.
+        let code = unsafe {
+            match self.work {
+                Work::Whole(run) => run(self.user, shown, count, out),
+                Work::Cut(run_piece) => run_piece(self.user, u32::from(piece), shown, count, out),
+            }
+        };
         let outcome = if code == 0 {
             Ok(())
         } else {
             Err(WorkloadError::Failed(code))
         };
-        if let Some(completed) = self.completed {
+        let ended = outcome.is_err() || piece + 1 >= self.pieces;
+        if let Some(completed) = self.completed.filter(|_| ended) {
             let end = Monotonic.now();
             for (request, answer) in requests.iter().zip(answers.iter()) {
                 let completion = Completion {
                     request: *request,
                     answer: outcome.map(|()| *answer),
-                    start,
+                    start: self.start,
                     end,
                 };
                 // SAFETY: the struct lives during the call; `fulcrum_completed_t` states what the function may do.
@@ -231,7 +305,8 @@ impl Inference for Callbacks {
 /// @param[out] error  detail, written only on failure; may be NULL
 /// @return FULCRUM_OK, FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_TOO_NEW (103), FULCRUM_ERR_SIZE (104),
 ///         FULCRUM_ERR_NAME (106), FULCRUM_ERR_STREAMS_FULL (301), FULCRUM_ERR_ZERO (303),
-///         FULCRUM_ERR_MINIBATCH (304), FULCRUM_ERR_PHASE (401), FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405),
+///         FULCRUM_ERR_MINIBATCH (304), FULCRUM_ERR_PIECES (305), FULCRUM_ERR_BURST (307), FULCRUM_ERR_COST (308),
+///         FULCRUM_ERR_PHASE (401), FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405),
 ///         FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fulcrum_stream_add(
@@ -245,11 +320,13 @@ pub unsafe extern "C" fn fulcrum_stream_add(
         // SAFETY: the caller promises as many bytes as the struct says.
         let stream = unsafe { sized::read(stream, "stream is NULL") }?;
         let spec = stream.spec()?;
-        let run = stream.run.ok_or(Fault::Argument("stream.run is NULL"))?;
         let work = Callbacks {
-            run,
+            work: stream.work()?,
+            // At most limits::PIECES, which fit.
+            pieces: stream.piece_count.max(1) as u16,
             completed: stream.completed,
             user: stream.user,
+            start: Nanos::ZERO,
         };
         rt.build(|building| {
             let (submitter, completions) = building.builder.stream(spec, Box::new(work))?;

@@ -77,6 +77,8 @@ pub fn evaluate(
         minibatch,
         partial: false,
         cost,
+        pieces: 1,
+        longest: cost,
     };
     let blocking = Blocking {
         piece,

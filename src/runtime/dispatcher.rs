@@ -34,6 +34,26 @@ pub(super) struct StreamSide {
     pub(super) completions: rtrb::Producer<Completion>,
     pub(super) statistics: Arc<StreamStatistics>,
     pub(super) bound: Option<Nanos>,
+    pub(super) minibatch: Minibatch,
+}
+
+/// The minibatch of a stream that started last; where it is cut, other work may run before it ends.
+pub(super) struct Minibatch {
+    requests: [Request; limits::MINIBATCH],
+    answers: [u64; limits::MINIBATCH],
+    count: usize,
+    start: Nanos,
+}
+
+impl Default for Minibatch {
+    fn default() -> Minibatch {
+        Minibatch {
+            requests: [Request::default(); limits::MINIBATCH],
+            answers: [0; limits::MINIBATCH],
+            count: 0,
+            start: Nanos::ZERO,
+        }
+    }
 }
 
 pub(super) struct JobSide {
@@ -62,8 +82,6 @@ pub(super) struct Dispatcher {
     pub(super) stop: Arc<AtomicBool>,
     pub(super) watch: Arc<Watch>,
     pub(super) mode_changed: Arc<AtomicBool>,
-    pub(super) requests: [Request; limits::MINIBATCH],
-    pub(super) answers: [u64; limits::MINIBATCH],
 }
 
 impl Dispatcher {
@@ -86,7 +104,11 @@ impl Dispatcher {
         let action = self.schedule.decide(now);
         note(&mut self.decisions, Entry::decided(action, now));
         match action {
-            Action::Minibatch { stream, count } => self.run_minibatch(stream, count),
+            Action::Minibatch { stream, count } => self.start_minibatch(stream, count),
+            Action::GoOn { stream, piece } => {
+                self.schedule.go_on(stream);
+                self.run_minibatch(stream, piece);
+            }
             Action::Piece { job, piece } => self.run_piece(job, piece),
             Action::Idle { until } => return Some(until),
         }
@@ -107,6 +129,8 @@ impl Dispatcher {
                 let stream = self.schedule.streams().get(index);
                 let on_schedule = stream.is_some_and(|stream| stream.on_schedule(&submission));
                 side.statistics.off_schedule.add(u64::from(!on_schedule));
+                let handed_in = submission.at - submission.request.release;
+                side.statistics.handed_in.record(handed_in);
                 // There is room, so the queue takes it.
                 let _ = self.schedule.arrive(index, submission);
                 note(&mut self.decisions, Entry::arrived(index, &submission));
@@ -164,30 +188,73 @@ impl Dispatcher {
         }
     }
 
-    fn run_minibatch(&mut self, index: usize, count: usize) {
-        let count = self.schedule.start_minibatch(index, count, &mut self.requests);
-        let Some(deadline) = self
+    fn start_minibatch(&mut self, index: usize, count: usize) {
+        let Some(side) = self.streams.get_mut(index) else {
+            return;
+        };
+        let minibatch = &mut side.minibatch;
+        minibatch.count = self
+            .schedule
+            .start_minibatch(index, count, &mut minibatch.requests);
+        self.run_minibatch(index, 0);
+    }
+
+    /// Runs a piece of the minibatch that `index` has started, and answers its requests after the last one; an uncut
+    /// minibatch is one piece.
+    fn run_minibatch(&mut self, index: usize, piece: u16) {
+        let spec = self
             .schedule
             .streams()
             .get(index)
-            .map(|stream| stream.spec().deadline)
-        else {
+            .map(|stream| (stream.spec().deadline, !stream.spec().pieces.is_empty()));
+        let (Some((deadline, cut)), Some(side)) = (spec, self.streams.get_mut(index)) else {
             return;
         };
-        let (Some(side), Some(requests), Some(answers)) = (
-            self.streams.get_mut(index),
-            self.requests.get(..count),
-            self.answers.get_mut(..count),
+        let count = side.minibatch.count;
+        let (Some(requests), Some(answers)) = (
+            side.minibatch.requests.get(..count),
+            side.minibatch.answers.get_mut(..count),
         ) else {
             return;
         };
         let start = Monotonic.now();
-        let outcome = catch_unwind(AssertUnwindSafe(|| side.work.run(requests, answers)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            if cut {
+                side.work.run_minibatch_piece(piece, requests, answers)
+            } else {
+                side.work.run(requests, answers)
+            }
+        }));
         let outcome = outcome.unwrap_or(Err(WorkloadError::Panicked));
         let end = Monotonic.now();
         side.statistics.busy.add((end - start).0);
-        self.schedule.end_minibatch(index, count, start, end);
+        self.schedule.end_minibatch(index, start, end);
         let stream = index as u8;
+        if piece == 0 {
+            side.minibatch.start = start;
+        }
+        if cut {
+            let event = Event::MinibatchPiece {
+                stream,
+                piece,
+                start,
+                end,
+            };
+            record(&mut self.events, &self.events_lost, event);
+            let going_on = self
+                .schedule
+                .streams()
+                .get(index)
+                .is_some_and(|it| it.next_piece().is_some());
+            if going_on && outcome.is_ok() {
+                return;
+            }
+            if going_on {
+                self.schedule.give_up(index);
+                note(&mut self.decisions, Entry::GivenUp { stream, at: end });
+            }
+        }
+        let start = side.minibatch.start;
         record(
             &mut self.events,
             &self.events_lost,

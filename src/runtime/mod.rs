@@ -5,10 +5,12 @@ pub mod dispatcher;
 pub mod doorbell;
 mod futex;
 pub mod realtime;
+mod uptime;
 mod watch;
 
 pub use dispatcher::Completion;
 pub use realtime::{Realtime, Warning};
+pub use uptime::Uptime;
 
 use crate::clock::{Clock, Monotonic};
 use crate::limits;
@@ -22,7 +24,7 @@ use crate::trace::Event;
 use crate::units::Nanos;
 use crate::workload::{Inference, Training};
 use core::fmt;
-use dispatcher::{DecisionLog, Dispatcher, JobSide, StreamSide};
+use dispatcher::{DecisionLog, Dispatcher, JobSide, Minibatch, StreamSide};
 use doorbell::Doorbell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -66,7 +68,7 @@ impl Default for Options {
 pub enum RuntimeError {
     /// A stream or job was refused.
     Schedule(ScheduleError),
-    /// The job announces another number of pieces than its workload has.
+    /// The stream or job announces another number of pieces than its workload has.
     Pieces {
         /// Announced.
         announced: usize,
@@ -84,7 +86,10 @@ impl fmt::Display for RuntimeError {
         match self {
             RuntimeError::Schedule(error) => error.fmt(f),
             RuntimeError::Pieces { announced, workload } => {
-                write!(f, "{announced} pieces were announced for a step of {workload}")
+                write!(
+                    f,
+                    "{announced} pieces were announced for a workload of {workload}"
+                )
             }
             RuntimeError::Refused(refusal) => refusal.fmt(f),
             RuntimeError::Thread(error) => write!(f, "the dispatcher thread could not be made: {error}"),
@@ -210,6 +215,12 @@ impl Builder {
         spec: StreamSpec,
         work: Box<dyn Inference>,
     ) -> Result<(Submitter, Completions), RuntimeError> {
+        if spec.pieces.len().max(1) != usize::from(work.minibatch_pieces()) {
+            return Err(RuntimeError::Pieces {
+                announced: spec.pieces.len().max(1),
+                workload: work.minibatch_pieces(),
+            });
+        }
         let stream = self.schedule.add_stream(spec)?;
         let (submit, submissions) = rtrb::RingBuffer::new(limits::REQUESTS);
         // Twice the queue: what waits and what has just been answered.
@@ -220,6 +231,7 @@ impl Builder {
             completions,
             statistics: Arc::default(),
             bound: None,
+            minibatch: Minibatch::default(),
         });
         Ok((
             Submitter {
@@ -263,7 +275,8 @@ impl Builder {
             doorbell,
             watch,
         } = self;
-        schedule.start(Monotonic.now());
+        let started = Monotonic.now();
+        schedule.start(started);
         let admission = schedule.would_fit();
         if let Err(refusal) = admission
             && !options.start_unfit
@@ -312,6 +325,7 @@ impl Builder {
             stop: Arc::clone(&stop),
             mode_changed: Arc::clone(&mode_changed),
             doorbell: Arc::clone(&doorbell),
+            uptime: Arc::new(Uptime::starting(started)),
             thread: None,
         };
         let mut dispatcher = Box::new(Dispatcher {
@@ -326,8 +340,6 @@ impl Builder {
             stop,
             watch,
             mode_changed,
-            requests: [Request::default(); limits::MINIBATCH],
-            answers: [0; limits::MINIBATCH],
         });
         let their_ready = Arc::clone(&ready);
         let body = move || {
@@ -370,6 +382,22 @@ fn log_of(schedule: &Schedule) -> (DecisionLog, Decisions) {
     )
 }
 
+/// Tells a dispatcher that the power mode changed.
+#[derive(Clone, Debug)]
+pub struct ModeTeller {
+    mode_changed: Arc<AtomicBool>,
+    doorbell: Arc<Doorbell>,
+}
+
+impl ModeTeller {
+    /// The power mode changed: what was measured in the old one no longer counts. From any thread; neither blocks nor
+    /// allocates.
+    pub fn mode_changed(&self) {
+        self.mode_changed.store(true, Relaxed);
+        self.doorbell.ring();
+    }
+}
+
 /// A running dispatcher. Dropping it stops it.
 #[derive(Debug)]
 pub struct Runtime {
@@ -383,6 +411,7 @@ pub struct Runtime {
     stop: Arc<AtomicBool>,
     mode_changed: Arc<AtomicBool>,
     doorbell: Arc<Doorbell>,
+    uptime: Arc<Uptime>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -392,10 +421,17 @@ impl Runtime {
         self.bounds.get(stream).copied().flatten()
     }
 
-    /// Says that the power mode changed: what was measured in the old one no longer counts. From any thread.
-    pub fn mode_changed(&self) {
-        self.mode_changed.store(true, Relaxed);
-        self.doorbell.ring();
+    /// Tells the dispatcher that the power mode changed; any number of copies may be kept, for any thread.
+    pub fn mode_teller(&self) -> ModeTeller {
+        ModeTeller {
+            mode_changed: Arc::clone(&self.mode_changed),
+            doorbell: Arc::clone(&self.doorbell),
+        }
+    }
+
+    /// How long it has run, or ran. The share of a stream or a job is its busy time over this.
+    pub fn uptime(&self) -> &Arc<Uptime> {
+        &self.uptime
     }
 
     /// What admission said at the start.
@@ -434,6 +470,7 @@ impl Runtime {
         if let Some(thread) = self.thread.take() {
             // A workload's panic is caught where it runs, so the thread itself has nothing to report.
             let _ = thread.join();
+            self.uptime.stopped();
         }
     }
 }

@@ -180,10 +180,10 @@ impl Schedule {
 
     /// The time between the end of inference and the next release that is always free.
     fn gap(&self) -> Nanos {
-        let inference = self
-            .streams
-            .iter()
-            .fold(Nanos::ZERO, |sum, it| sum + it.spec().cost + self.switch);
+        let inference = self.streams.iter().fold(Nanos::ZERO, |sum, it| {
+            let pieces = it.spec().pieces.len().max(1) as u64;
+            sum + it.spec().cost + self.switch.times(pieces)
+        });
         let gaps = self.streams.iter().map(|stream| {
             let arrival = &stream.spec().arrival;
             let drift = Nanos(arrival.period().0.div_ceil(DRIFT));
@@ -199,8 +199,9 @@ impl Schedule {
     fn blocking(&self) -> Blocking {
         self.blocking_of(|job| {
             let longest = job.longest_piece() + job.excess();
-            // Where releases are kept free a piece is in the way only while it overruns, and no abort is counted on.
-            let counts = self.aborts() && self.rule != Rule::Reserved;
+            // Where releases are kept free a piece is in the way only while it overruns, and no abort is counted on. A
+            // minibatch that is run because it did not fill up in time comes with no request that could abort a piece.
+            let counts = self.aborts() && self.rule != Rule::Reserved && !self.flushes();
             let abort = job.spec().abort.filter(|_| counts);
             abort.map_or(longest, |abort| longest.min(abort))
         })
@@ -209,6 +210,11 @@ impl Schedule {
     /// Whether a piece may be given up for a request: where inference goes first at the border that this makes.
     pub fn aborts(&self) -> bool {
         matches!(self.policy, Policy::Priority | Policy::Edf | Policy::Slack) && self.rule != Rule::Turns
+    }
+
+    /// Whether the time alone may make a minibatch ready: one that did not fill up, if only because its sensor stopped.
+    fn flushes(&self) -> bool {
+        self.streams.iter().any(|stream| stream.spec().minibatch > 1)
     }
 
     /// How long a request may wait for a training piece after its release, by the bound of its stream.

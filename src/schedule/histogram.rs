@@ -11,12 +11,13 @@ const LOWEST_BITS: u32 = 10;
 const DOUBLINGS: usize = 27;
 const BUCKETS: usize = STEPS * (DOUBLINGS + 1);
 
-/// Counts of times, 0.8 % wide up to 137 s; longer ones count in the last bucket. The maximum is exact.
+/// Counts of times, 0.8 % wide up to 137 s; longer ones count in the last bucket. The minimum and the maximum are exact.
 #[derive(Debug)]
 pub struct Histogram {
     counts: [AtomicU32; BUCKETS],
     total: AtomicU64,
     largest: AtomicU64,
+    smallest: AtomicU64,
 }
 
 impl Default for Histogram {
@@ -25,6 +26,7 @@ impl Default for Histogram {
             counts: [const { AtomicU32::new(0) }; BUCKETS],
             total: AtomicU64::new(0),
             largest: AtomicU64::new(0),
+            smallest: AtomicU64::new(u64::MAX),
         }
     }
 }
@@ -38,6 +40,8 @@ impl Histogram {
         self.total.store(self.total.load(Relaxed) + 1, Relaxed);
         self.largest
             .store(self.largest.load(Relaxed).max(time.0), Relaxed);
+        self.smallest
+            .store(self.smallest.load(Relaxed).min(time.0), Relaxed);
     }
 
     /// Times counted.
@@ -48,6 +52,11 @@ impl Histogram {
     /// The longest time counted, exact; zero if none.
     pub fn max(&self) -> Nanos {
         Nanos(self.largest.load(Relaxed))
+    }
+
+    /// The shortest time counted, exact; zero if none.
+    pub fn min(&self) -> Nanos {
+        Nanos(self.smallest.load(Relaxed).min(self.largest.load(Relaxed)))
     }
 
     /// The time that `permyriad` ten-thousandths of all times do not exceed (9,900: p99), rounded up to the end of its

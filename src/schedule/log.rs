@@ -1,6 +1,8 @@
 //! The log of decisions: every input of a [`Schedule`] and every decision it took, so that [`replay`] takes them again.
 
 #[cfg(feature = "std")]
+pub mod error;
+#[cfg(feature = "std")]
 pub mod text;
 
 use super::{Action, Ended, Request, Schedule, Submission};
@@ -35,7 +37,16 @@ pub enum Entry {
         /// When that was decided.
         at: Nanos,
     },
-    /// Decision: run a piece.
+    /// Decision: go on with a minibatch that was cut.
+    GoOn {
+        /// Index of the stream.
+        stream: u8,
+        /// Index of the piece in its minibatch.
+        piece: u16,
+        /// When that was decided.
+        at: Nanos,
+    },
+    /// Decision: run a piece of a job.
     Piece {
         /// Index of the job.
         job: u8,
@@ -51,7 +62,14 @@ pub enum Entry {
         /// When that was decided.
         at: Nanos,
     },
-    /// Input: a piece ended.
+    /// Input: a minibatch that was cut failed, and what was left of it is not run.
+    GivenUp {
+        /// Index of the stream.
+        stream: u8,
+        /// When it failed.
+        at: Nanos,
+    },
+    /// Input: a piece of a job ended.
     Ended {
         /// Index of the job.
         job: u8,
@@ -87,6 +105,11 @@ impl Entry {
                 count: count as u8,
                 at,
             },
+            Action::GoOn { stream, piece } => Entry::GoOn {
+                stream: stream as u8,
+                piece,
+                at,
+            },
             Action::Piece { job, piece } => Entry::Piece {
                 job: job as u8,
                 piece,
@@ -102,6 +125,8 @@ impl Entry {
             Entry::Arrived { at, .. }
             | Entry::Skipped { at, .. }
             | Entry::Minibatch { at, .. }
+            | Entry::GoOn { at, .. }
+            | Entry::GivenUp { at, .. }
             | Entry::Piece { at, .. }
             | Entry::Idle { at, .. }
             | Entry::Ended { end: at, .. } => *at,
@@ -152,6 +177,11 @@ fn take_again(schedule: &mut Schedule, recorded: Entry) -> Option<Entry> {
             schedule.end_piece(usize::from(job), ended, start, end);
             return Some(recorded);
         }
+        Entry::GivenUp { stream, .. } => {
+            schedule.streams().get(usize::from(stream))?;
+            schedule.give_up(usize::from(stream));
+            return Some(recorded);
+        }
         _ => {}
     }
     let at = recorded.at();
@@ -162,9 +192,13 @@ fn take_again(schedule: &mut Schedule, recorded: Entry) -> Option<Entry> {
         },
         None => Entry::decided(schedule.decide(at), at),
     };
-    if let Entry::Minibatch { stream, count, .. } = recorded {
-        let mut minibatch = [Request::default(); limits::MINIBATCH];
-        schedule.start_minibatch(usize::from(stream), usize::from(count), &mut minibatch);
+    match recorded {
+        Entry::Minibatch { stream, count, .. } => {
+            let mut minibatch = [Request::default(); limits::MINIBATCH];
+            schedule.start_minibatch(usize::from(stream), usize::from(count), &mut minibatch);
+        }
+        Entry::GoOn { stream, .. } => schedule.go_on(usize::from(stream)),
+        _ => {}
     }
     Some(taken)
 }

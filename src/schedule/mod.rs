@@ -5,6 +5,7 @@
 
 pub mod abort;
 pub mod admission;
+pub mod arrival;
 pub mod histogram;
 pub mod job;
 pub mod log;
@@ -18,13 +19,14 @@ pub mod stream;
 
 pub use abort::{RunningPiece, worth_aborting};
 pub use admission::Refusal;
+pub use arrival::Arrival;
 pub use histogram::Histogram;
 pub use job::{Ended, Job, JobSpec, Pieces};
 pub use measured::COLD;
 pub use policy::Policy;
 pub use quantile::Quantile;
 pub use statistics::{JobStatistics, StreamStatistics};
-pub use stream::{Arrival, Full, Overdue, Request, Stream, StreamSpec, Submission};
+pub use stream::{Full, Overdue, Request, Stream, StreamSpec, Submission};
 
 use crate::bound::Rule;
 use crate::limits;
@@ -56,6 +58,13 @@ pub enum Action {
         /// Requests, 1 to [`limits::MINIBATCH`].
         count: usize,
     },
+    /// Run the next piece of a minibatch of `stream` that has started already.
+    GoOn {
+        /// Index of the stream.
+        stream: usize,
+        /// The piece's place in the minibatch, counted from 0; never the first.
+        piece: u16,
+    },
     /// Run the next piece of `job`.
     Piece {
         /// Index of the job.
@@ -84,6 +93,13 @@ pub enum ScheduleError {
     Minibatch(u32),
     /// The burst is zero or above [`limits::REQUESTS`].
     Burst(u32),
+    /// The pieces of a minibatch last longer together than its cost, or one has no length.
+    Cut {
+        /// Their sum.
+        sum: Nanos,
+        /// The announced cost.
+        cost: Nanos,
+    },
     /// The job has no piece, more than [`limits::PIECES`], or a piece of no length.
     Pieces(usize),
 }
@@ -106,6 +122,13 @@ impl fmt::Display for ScheduleError {
                     f,
                     "a burst of {burst} requests is outside 1 to {}",
                     limits::REQUESTS
+                )
+            }
+            ScheduleError::Cut { sum, cost } => {
+                write!(
+                    f,
+                    "the pieces of a minibatch last {sum} in all and it costs {cost}, or a piece has no length; announce a \
+                     cost of at least their sum"
                 )
             }
             ScheduleError::Pieces(count) => {
@@ -190,6 +213,10 @@ impl Schedule {
         if burst == 0 || burst as usize > limits::REQUESTS {
             return Err(ScheduleError::Burst(burst));
         }
+        let sum = spec.pieces.iter().fold(Nanos::ZERO, |sum, piece| sum + *piece);
+        if sum > spec.cost || spec.pieces.contains(&Nanos::ZERO) {
+            return Err(ScheduleError::Cut { sum, cost: spec.cost });
+        }
         self.streams
             .push(Stream::new(spec))
             .map_err(|_| ScheduleError::StreamsFull)?;
@@ -265,17 +292,36 @@ impl Schedule {
             .map_or(0, |stream| stream.take(count, minibatch))
     }
 
-    /// Notes that a minibatch of `count` requests ran from `start` to `end`.
-    pub fn end_minibatch(&mut self, stream: usize, count: usize, start: Nanos, end: Nanos) {
+    /// Starts the next piece of the open minibatch of `stream`.
+    pub fn go_on(&mut self, stream: usize) {
+        if let Some(stream) = self.streams.get_mut(stream) {
+            stream.go_on();
+        }
+    }
+
+    /// Notes that the piece of a minibatch of `stream` that started last ran from `start` to `end`; an uncut minibatch is
+    /// one piece.
+    pub fn end_minibatch(&mut self, stream: usize, start: Nanos, end: Nanos) {
         let first = self.is_first(start);
         self.last_end = Some(end);
+        let Some(stream) = self.streams.get_mut(stream) else {
+            return;
+        };
+        let Some((count, ran, first)) = stream.ran(start, end, first) else {
+            return;
+        };
+        let (full, cost) = (stream.spec().minibatch as usize, stream.spec().cost);
+        let before = stream.times.excess;
+        stream.times.record(count, full, first, ran, cost);
+        if stream.times.excess != before {
+            self.check_again();
+        }
+    }
+
+    /// Notes that a piece of the open minibatch of `stream` failed: what is left of it is not run.
+    pub fn give_up(&mut self, stream: usize) {
         if let Some(stream) = self.streams.get_mut(stream) {
-            let (full, cost) = (stream.spec().minibatch as usize, stream.spec().cost);
-            let before = stream.times.excess;
-            stream.times.record(count, full, first, end - start, cost);
-            if stream.times.excess != before {
-                self.check_again();
-            }
+            stream.give_up();
         }
     }
 

@@ -1,5 +1,6 @@
 //! A [`Policy`] orders the work at a piece border. All run on the same dispatcher, so that they can be compared.
 
+use super::stream::Head;
 use super::{Action, Schedule};
 use crate::bound::Rule;
 use crate::limits;
@@ -126,27 +127,22 @@ pub(super) fn decide(schedule: &Schedule, now: Nanos) -> Action {
     }
 }
 
-/// The ready minibatch with the earliest deadline.
-fn most_urgent(schedule: &Schedule, now: Nanos) -> Option<Action> {
-    let ready = schedule.streams.iter().enumerate().filter_map(|(index, stream)| {
-        let count = stream.ready(now);
-        (count > 0).then_some((stream.next_deadline(), index, count))
-    });
-    ready
-        .min()
-        .map(|(_, stream, count)| Action::Minibatch { stream, count })
+/// What each stream would run at `now`.
+fn heads(schedule: &Schedule, now: Nanos) -> impl Iterator<Item = (&super::Stream, Head)> {
+    let streams = schedule.streams.iter().enumerate();
+    streams.filter_map(move |(index, stream)| Some((stream, stream.head(index, now)?)))
 }
 
-/// The ready minibatch of the highest priority; of several the one with the earliest deadline.
+/// The work of a stream with the earliest deadline.
+fn most_urgent(schedule: &Schedule, now: Nanos) -> Option<Action> {
+    let first = heads(schedule, now).min_by_key(|(_, head)| head.deadline);
+    first.map(|(_, head)| head.action)
+}
+
+/// The work of the stream of the highest priority; of several that with the earliest deadline.
 fn most_important(schedule: &Schedule, now: Nanos) -> Option<Action> {
-    let ready = schedule.streams.iter().enumerate().filter_map(|(index, stream)| {
-        let count = stream.ready(now);
-        let rank = (Reverse(stream.spec().priority), stream.next_deadline());
-        (count > 0).then_some((rank, index, count))
-    });
-    ready
-        .min()
-        .map(|(_, stream, count)| Action::Minibatch { stream, count })
+    let rank = |(stream, head): &(&super::Stream, Head)| (Reverse(stream.spec().priority), head.deadline);
+    heads(schedule, now).min_by_key(rank).map(|(_, head)| head.action)
 }
 
 /// When something may become ready by the passing of time alone.
@@ -203,10 +199,7 @@ fn time_slice(schedule: &Schedule, now: Nanos, slice: Nanos) -> Action {
 }
 
 fn in_order_of_arrival(schedule: &Schedule, now: Nanos, depth: u8) -> Action {
-    let minibatches = schedule.streams.iter().enumerate().filter_map(|(stream, it)| {
-        let count = it.ready(now);
-        (count > 0).then_some((it.ready_since(), Action::Minibatch { stream, count }))
-    });
+    let minibatches = heads(schedule, now).map(|(_, head)| (head.since, head.action));
     let pieces = ready_jobs(schedule, now)
         .filter_map(|job| Some((schedule.jobs.get(job)?.joined(depth), piece(schedule, job))));
     minibatches

@@ -23,8 +23,10 @@ impl Counter {
 /// What became of a stream's requests.
 #[derive(Debug, Default)]
 pub struct StreamStatistics {
-    /// Latency from release to completion, of every request that was answered.
+    /// Latency from release to completion, of every request that was answered. Its jitter is the maximum less the minimum.
     pub latency: Histogram,
+    /// From release to hand-in, of every request that was taken: the sensor's own jitter, to stand beside the announced one.
+    pub handed_in: Histogram,
     /// Requests that ended after their deadline.
     pub misses: Counter,
     /// Requests that took longer than the printed bound.

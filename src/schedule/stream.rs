@@ -1,7 +1,7 @@
 //! A [`Stream`] is a source of inference requests: how they arrive, by when each must be answered, and those waiting.
 
-use super::Name;
 use super::measured::StreamTimes;
+use super::{Action, Arrival, Name, Pieces};
 use crate::bound::{DRIFT, Demand};
 use crate::limits;
 use crate::units::Nanos;
@@ -43,57 +43,6 @@ impl fmt::Display for Full {
 
 impl core::error::Error for Full {}
 
-/// How requests arrive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrival {
-    /// A sensor: one release each `period`; its request is handed in up to `jitter` later.
-    Periodic {
-        /// Time between two releases.
-        period: Nanos,
-        /// Longest time from a release until its request is handed in.
-        jitter: Nanos,
-    },
-    /// At any time, but never two within `period`.
-    Sporadic {
-        /// Least time between two releases.
-        period: Nanos,
-    },
-    /// Up to `burst` at once, but over any longer time no more than one each `period` beyond that: an arrival curve.
-    Bursty {
-        /// Time between two releases over a long time.
-        period: Nanos,
-        /// Releases that may come at once; at least 1, at most [`limits::REQUESTS`].
-        burst: u32,
-    },
-}
-
-impl Arrival {
-    /// The (least) time between two requests.
-    pub const fn period(&self) -> Nanos {
-        match self {
-            Arrival::Periodic { period, .. }
-            | Arrival::Sporadic { period }
-            | Arrival::Bursty { period, .. } => *period,
-        }
-    }
-
-    /// Requests that may come at once.
-    pub const fn burst(&self) -> u32 {
-        match self {
-            Arrival::Bursty { burst, .. } => *burst,
-            _ => 1,
-        }
-    }
-
-    /// The jitter; zero where releases are not known before, since there a release is the moment of the hand-in.
-    pub const fn jitter(&self) -> Nanos {
-        match self {
-            Arrival::Periodic { jitter, .. } => *jitter,
-            Arrival::Sporadic { .. } | Arrival::Bursty { .. } => Nanos::ZERO,
-        }
-    }
-}
-
 /// What a stream asks for.
 #[derive(Clone, Debug)]
 pub struct StreamSpec {
@@ -107,6 +56,9 @@ pub struct StreamSpec {
     pub minibatch: u32,
     /// `C`: the longest one minibatch takes: an upper quantile or a maximum, never a mean.
     pub cost: Nanos,
+    /// The longest each piece of a minibatch takes, in order, if it is cut so that more urgent work may come between two;
+    /// their sum is at most `cost`. Empty: a minibatch runs without interruption.
+    pub pieces: Pieces,
     /// Of a higher number goes first, under the policy `priority`; the others do not look at it.
     pub priority: u8,
     /// What becomes of requests that are past their deadline before they could start.
@@ -125,6 +77,32 @@ pub enum Overdue {
     Newest,
 }
 
+/// What a stream would run next.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head {
+    pub(super) action: Action,
+    /// Latest completion of its oldest request.
+    pub(super) deadline: Nanos,
+    /// When it became ready.
+    pub(super) since: Nanos,
+}
+
+/// A minibatch of which pieces have started.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    count: usize,
+    /// The next piece; past the last one, the minibatch has none left to start.
+    next: u16,
+    /// Latest completion of its oldest request.
+    deadline: Nanos,
+    /// When it became ready.
+    since: Nanos,
+    /// Whether its first piece was the first work after a while.
+    first: bool,
+    /// Time that its pieces have had.
+    ran: Nanos,
+}
+
 /// A stream and its waiting requests.
 #[derive(Clone, Debug)]
 pub struct Stream {
@@ -135,6 +113,7 @@ pub struct Stream {
     level: Nanos,
     /// Whether a request was skipped just now, so that older ones than the newest minibatch are skipped too.
     superseded: bool,
+    open: Option<Open>,
     pub(super) times: StreamTimes,
 }
 
@@ -146,6 +125,7 @@ impl Stream {
             last_release: None,
             level: Nanos::ZERO,
             superseded: false,
+            open: None,
             times: StreamTimes::default(),
         }
     }
@@ -185,7 +165,49 @@ impl Stream {
             // A sensor that keeps its period fills every minibatch; one that does not is off its schedule.
             partial: !matches!(self.spec.arrival, Arrival::Periodic { .. }),
             cost: self.spec.cost + self.times.excess,
+            pieces: u32::try_from(self.spec.pieces.len().max(1)).unwrap_or(u32::MAX),
+            // What is above the announced time may have been above it in any of the pieces.
+            longest: self.longest_piece() + self.times.excess,
         }
+    }
+
+    /// The longest it holds the accelerator without interruption: its longest piece, or all of an uncut minibatch.
+    pub fn longest_piece(&self) -> Nanos {
+        self.spec.pieces.iter().copied().max().unwrap_or(self.spec.cost)
+    }
+
+    /// The piece that goes on with a minibatch which has started and not ended; `None` if there is no such.
+    pub fn next_piece(&self) -> Option<u16> {
+        let open = self.open.as_ref()?;
+        (usize::from(open.next) < self.spec.pieces.len()).then_some(open.next)
+    }
+
+    /// Notes that the next piece of the open minibatch starts.
+    pub(super) fn go_on(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.next = open.next.saturating_add(1);
+        }
+    }
+
+    /// Notes that a piece ran from `start` to `end`; after the last one answers how many requests there were, for how long
+    /// they ran, and whether they were the first work after a while.
+    pub(super) fn ran(&mut self, start: Nanos, end: Nanos, first: bool) -> Option<(usize, Nanos, bool)> {
+        let last = self.next_piece().is_none();
+        let open = self.open.as_mut()?;
+        if open.ran == Nanos::ZERO {
+            open.first = first;
+        }
+        open.ran += end - start;
+        let ended = (open.count, open.ran, open.first);
+        if last {
+            self.open = None;
+        }
+        last.then_some(ended)
+    }
+
+    /// Gives up the open minibatch, because a piece of it failed.
+    pub(super) fn give_up(&mut self) {
+        self.open = None;
     }
 
     pub(super) fn arrive(&mut self, submission: Submission) -> Result<(), Full> {
@@ -243,6 +265,7 @@ impl Stream {
     }
 
     pub(super) fn take(&mut self, count: usize, minibatch: &mut [Request]) -> usize {
+        let (deadline, since) = (self.next_deadline(), self.ready_since());
         let mut taken = 0;
         for place in minibatch.iter_mut().take(count) {
             let Some(submission) = self.waiting.pop_front() else {
@@ -251,7 +274,33 @@ impl Stream {
             *place = submission.request;
             taken += 1;
         }
+        self.open = Some(Open {
+            count: taken,
+            next: 1,
+            deadline,
+            since,
+            first: false,
+            ran: Nanos::ZERO,
+        });
         taken
+    }
+
+    /// What it would run at `now`, with the deadline and the moment since when it could: the next piece of an open minibatch,
+    /// else a minibatch that is ready.
+    pub(super) fn head(&self, stream: usize, now: Nanos) -> Option<Head> {
+        if let (Some(open), Some(piece)) = (&self.open, self.next_piece()) {
+            return Some(Head {
+                action: Action::GoOn { stream, piece },
+                deadline: open.deadline,
+                since: open.since,
+            });
+        }
+        let count = self.ready(now);
+        (count > 0).then(|| Head {
+            action: Action::Minibatch { stream, count },
+            deadline: self.next_deadline(),
+            since: self.ready_since(),
+        })
     }
 
     /// Requests that the minibatch due at `now` holds; 0 while it still fills up.

@@ -4,7 +4,7 @@ use super::Twin;
 use crate::clock::{Clock, Monotonic, thread_time};
 use crate::profile::Kind;
 use crate::units::Nanos;
-use crate::workload::{Abort, Inference, Progress, Request, Training, WorkloadError};
+use crate::workload::{Abort, Inference, Pieces, Progress, Request, Training, WorkloadError};
 use std::sync::Arc;
 
 /// A real workload at the pace of a simulated board.
@@ -80,6 +80,22 @@ impl<W: Inference> Inference for Paced<W> {
         running.end(&self.twin, Kind::Inference, requests.len() as u32);
         outcome
     }
+
+    fn minibatch_pieces(&self) -> u16 {
+        self.work.minibatch_pieces()
+    }
+
+    fn run_minibatch_piece(
+        &mut self,
+        piece: u16,
+        requests: &[Request],
+        answers: &mut [u64],
+    ) -> Result<(), WorkloadError> {
+        let running = Running::begin(&self.twin, Kind::Inference, self.longest);
+        let outcome = self.work.run_minibatch_piece(piece, requests, answers);
+        running.end(&self.twin, Kind::Inference, requests.len() as u32);
+        outcome
+    }
 }
 
 impl<W: Training> Training for Paced<W> {
@@ -99,6 +115,10 @@ impl<W: Training> Training for Paced<W> {
 
     fn aborter(&self) -> Option<Arc<dyn Abort>> {
         self.work.aborter()
+    }
+
+    fn cut_finer(&mut self) -> Option<Pieces> {
+        self.work.cut_finer()
     }
 }
 

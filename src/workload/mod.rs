@@ -70,6 +70,24 @@ pub trait Inference: Send {
     /// Runs one minibatch for `requests`, oldest first, and writes one answer for each into `answers`
     /// (same length). An answer is 64 bits of the workload's own meaning, a class for example.
     fn run(&mut self, requests: &[Request], answers: &mut [u64]) -> Result<(), WorkloadError>;
+
+    /// Pieces that a minibatch is cut into, 1 to [`crate::limits::PIECES`]; 1, the default, is an uncut one, which
+    /// [`Inference::run`] runs.
+    fn minibatch_pieces(&self) -> u16 {
+        1
+    }
+
+    /// Runs piece `piece` (counted from 0) of a cut minibatch, whose `requests` are the same for each; between two pieces
+    /// other work may run. The last piece writes the answers. After an error the minibatch is not gone on with.
+    fn run_minibatch_piece(
+        &mut self,
+        piece: u16,
+        requests: &[Request],
+        answers: &mut [u64],
+    ) -> Result<(), WorkloadError> {
+        let _ = piece;
+        self.run(requests, answers)
+    }
 }
 
 /// What a piece of training came to.
@@ -118,6 +136,19 @@ pub trait Training: Send {
 impl<I: Inference + ?Sized> Inference for Box<I> {
     fn run(&mut self, requests: &[Request], answers: &mut [u64]) -> Result<(), WorkloadError> {
         (**self).run(requests, answers)
+    }
+
+    fn minibatch_pieces(&self) -> u16 {
+        (**self).minibatch_pieces()
+    }
+
+    fn run_minibatch_piece(
+        &mut self,
+        piece: u16,
+        requests: &[Request],
+        answers: &mut [u64],
+    ) -> Result<(), WorkloadError> {
+        (**self).run_minibatch_piece(piece, requests, answers)
     }
 }
 

@@ -63,6 +63,7 @@ static void every_function_refuses(fulcrum_runtime_t *rt) {
   CHECK_STATUS(fulcrum_event_poll(rt, &event), FULCRUM_ERR_HANDLE);
   CHECK_STATUS(fulcrum_events_lost(rt, &bound), FULCRUM_ERR_HANDLE);
   CHECK_STATUS(fulcrum_warning_get(rt, 0, &error), FULCRUM_ERR_HANDLE);
+  CHECK_STATUS(fulcrum_mode_changed(rt), FULCRUM_ERR_HANDLE);
   CHECK_STATUS(fulcrum_stop(rt), FULCRUM_ERR_HANDLE);
   fulcrum_close(rt);
 }
@@ -137,7 +138,14 @@ static void refuse_stream(fulcrum_stream_t stream, fulcrum_status_t wanted) {
   fulcrum_close(rt);
 }
 
+static int32_t run_no_piece(void *user, uint32_t piece, const fulcrum_request_t *requests, uint32_t count,
+                            uint64_t *answers) {
+  (void)user, (void)piece, (void)requests, (void)count, (void)answers;
+  return 1;
+}
+
 static void a_stream_that_makes_no_sense_is_refused(void) {
+  const uint64_t pieces[] = {2, 3, 0};
   char endless[FULCRUM_NAME_BYTES];
   fulcrum_stream_t stream;
   memset(endless, 'x', sizeof endless);
@@ -147,6 +155,12 @@ static void a_stream_that_makes_no_sense_is_refused(void) {
   stream = good_stream(), stream.minibatch = 65, refuse_stream(stream, FULCRUM_ERR_MINIBATCH);
   stream = good_stream(), stream.jitter_ns = 1, refuse_stream(stream, FULCRUM_ERR_ARGUMENT);
   stream = good_stream(), stream.run = NULL, refuse_stream(stream, FULCRUM_ERR_ARGUMENT);
+  stream = good_stream(), stream.piece_count = 2, refuse_stream(stream, FULCRUM_ERR_ARGUMENT);
+  stream.piece_ns = pieces, refuse_stream(stream, FULCRUM_ERR_ARGUMENT);
+  stream.run_piece = run_no_piece, stream.piece_count = 129, refuse_stream(stream, FULCRUM_ERR_PIECES);
+  stream.piece_count = UINT32_MAX, refuse_stream(stream, FULCRUM_ERR_PIECES);
+  stream.piece_count = 3, refuse_stream(stream, FULCRUM_ERR_COST);
+  stream.piece_count = 2, stream.cost_ns = 4, refuse_stream(stream, FULCRUM_ERR_COST);
   stream = good_stream(), stream.flags = 2, refuse_stream(stream, FULCRUM_ERR_TOO_NEW);
   stream = good_stream(), stream.reserved = 1, refuse_stream(stream, FULCRUM_ERR_TOO_NEW);
   stream = good_stream(), stream.name = NULL, refuse_stream(stream, FULCRUM_ERR_NAME);

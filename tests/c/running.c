@@ -193,7 +193,64 @@ static void a_loss_that_is_not_a_number_and_an_unknown_answer_are_failures(void)
 static void a_job_that_always_fails_is_not_run_for_ever(void) {
   const int32_t answers[] = {-1};
   struct script script = {answers, 1, 0, 0};
-  CHECK(run_script(&script, 0, 8).failures == 8);
+  const fulcrum_job_statistics_t statistics = run_script(&script, 0, 8);
+  CHECK(statistics.failures == 8 && statistics.parked == 1);
+  CHECK(statistics.busy_ns > 0 && statistics.running_ns > statistics.busy_ns);
+}
+
+/* What a cut minibatch was asked to run, and where it fails. */
+struct cut {
+  int runs[3];
+  int fails_at;
+};
+
+static int32_t run_a_piece(void *user, uint32_t piece, const fulcrum_request_t *requests, uint32_t count,
+                           uint64_t *answers) {
+  struct cut *cut = (struct cut *)user;
+  CHECK(piece < 3 && count == 1);
+  ++cut->runs[piece];
+  if ((int)piece == cut->fails_at) return 17;
+  if (piece == 2) answers[0] = requests[0].token + 3;
+  return 0;
+}
+
+static void a_minibatch_that_is_cut_runs_piece_by_piece_and_is_answered_by_its_last(void) {
+  const uint64_t lengths[3] = {MS, MS, MS};
+  struct cut cut = {{0, 0, 0}, -1};
+  fulcrum_stream_t stream = good_stream();
+  fulcrum_stream_statistics_t statistics;
+  fulcrum_event_t event;
+  stream.run = NULL;
+  stream.piece_count = 3;
+  stream.piece_ns = lengths;
+  stream.run_piece = run_a_piece;
+  stream.user = &cut;
+  fulcrum_runtime_t *rt = started(&stream);
+  CHECK_STATUS(fulcrum_mode_changed(rt), FULCRUM_OK);
+  CHECK_STATUS(fulcrum_submit(rt, 0, 5, fulcrum_now_ns()), FULCRUM_OK);
+  fulcrum_completion_t completion = next_completion(rt, 0);
+  CHECK(completion.status == FULCRUM_OK && completion.answer == 8);
+  CHECK(completion.start_ns < completion.end_ns);
+  cut.fails_at = 1;
+  CHECK_STATUS(fulcrum_submit(rt, 0, 6, fulcrum_now_ns()), FULCRUM_OK);
+  completion = next_completion(rt, 0);
+  CHECK(completion.status != FULCRUM_OK && completion.code == 17);
+  CHECK_STATUS(fulcrum_stop(rt), FULCRUM_OK);
+  CHECK(cut.runs[0] == 2 && cut.runs[1] == 2 && cut.runs[2] == 1);
+  int pieces = 0, minibatches = 0;
+  while (fulcrum_event_poll(rt, &event) == FULCRUM_OK) {
+    pieces += event.kind == FULCRUM_EVENT_MINIBATCH_PIECE;
+    minibatches += event.kind == FULCRUM_EVENT_MINIBATCH;
+  }
+  CHECK(pieces == 5 && minibatches == 2);
+  memset(&statistics, 0, sizeof statistics);
+  statistics.size = sizeof statistics;
+  CHECK_STATUS(fulcrum_stream_statistics(rt, 0, &statistics), FULCRUM_OK);
+  CHECK(statistics.requests == 2 && statistics.failed == 1);
+  CHECK(statistics.min_ns > 0 && statistics.min_ns <= statistics.max_ns);
+  CHECK(statistics.handed_in_max_ns > 0 && statistics.present_bound_ns > 0);
+  CHECK(statistics.busy_ns < statistics.running_ns);
+  fulcrum_close(rt);
 }
 
 static void admission_refuses_and_says_which_piece_would_fit(void) {
@@ -335,6 +392,7 @@ int main(void) {
   RUN(a_job_steps_and_tells_its_loss);
   RUN(a_loss_that_is_not_a_number_and_an_unknown_answer_are_failures);
   RUN(a_job_that_always_fails_is_not_run_for_ever);
+  RUN(a_minibatch_that_is_cut_runs_piece_by_piece_and_is_answered_by_its_last);
   RUN(admission_refuses_and_says_which_piece_would_fit);
   RUN(what_does_not_fit_starts_if_told_to_and_overload_has_no_bound);
   RUN(results_go_to_the_completion_callback_which_cannot_stop_the_runtime);

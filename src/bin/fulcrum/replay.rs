@@ -103,7 +103,12 @@ fn report(schedule: Schedule, entries: &[Entry], policy: Option<Policy>) -> Repo
             .map_or("cannot be taken in".to_owned(), |taken| show(taken, started)),
     };
     let differences: Vec<Difference> = log::replay(schedule, entries).collect();
-    let is_input = |entry: &&Entry| matches!(entry, Entry::Arrived { .. } | Entry::Ended { .. });
+    let is_input = |entry: &&Entry| {
+        matches!(
+            entry,
+            Entry::Arrived { .. } | Entry::Ended { .. } | Entry::GivenUp { .. }
+        )
+    };
     Report {
         recorded_policy: recorded.to_string(),
         policy: policy.to_string(),
@@ -120,6 +125,8 @@ fn show(entry: Entry, started: Nanos) -> String {
         Entry::Ended { job, .. } => format!("piece of job {job} ends"),
         Entry::Skipped { stream, .. } => format!("skip a request of stream {stream}"),
         Entry::Minibatch { stream, count, .. } => format!("minibatch of {count} of stream {stream}"),
+        Entry::GoOn { stream, piece, .. } => format!("piece {piece} of the minibatch of stream {stream}"),
+        Entry::GivenUp { stream, .. } => format!("the minibatch of stream {stream} fails"),
         Entry::Piece { job, piece, .. } => format!("piece {piece} of job {job}"),
         Entry::Idle {
             until: Nanos::MAX, ..

@@ -1,76 +1,17 @@
 //! The file form of a log of decisions: the schedule's set-up, then one line an [`Entry`], then how many there were.
 
 use super::Entry;
+use super::error::{LogError, Wrong};
 use crate::limits;
-use crate::schedule::{Arrival, Ended, JobSpec, Overdue, Policy, Schedule, ScheduleError, StreamSpec, name};
+use crate::schedule::{
+    Arrival, Ended, JobSpec, Overdue, Pieces, Policy, Schedule, ScheduleError, StreamSpec, name,
+};
 use crate::units::Nanos;
-use std::fmt;
 use std::io::{self, Write};
 use std::str::SplitAsciiWhitespace;
 
 /// The first line. A reader takes its own version alone: another core may decide otherwise.
-const FIRST: &str = "fulcrum-decisions 1";
-
-/// Why a log could not be read, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogError {
-    /// The line, counted from 1.
-    pub line: usize,
-    /// What is wrong with it.
-    pub what: Wrong,
-}
-
-/// What is wrong with a line of a log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Wrong {
-    /// The file begins otherwise than a log does.
-    NoLog,
-    /// The file ends before its last line.
-    Truncated,
-    /// This word stands where another is needed; empty: the line ends too early.
-    Word(String, &'static str),
-    /// The line goes on after its end, with this word.
-    Longer(String),
-    /// The schedule refuses the stream or the job.
-    Refused(ScheduleError),
-    /// The last line counts another number of entries than there are.
-    Count(u64, usize),
-    /// So many entries were lost while the log was written, so what follows cannot be taken again.
-    Lost(u64),
-}
-
-impl fmt::Display for LogError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.line)?;
-        match &self.what {
-            Wrong::NoLog => write!(
-                f,
-                "this is not a log of decisions of this release; such a file begins with \"{FIRST}\" and is written by \
-                 `fulcrum demo --log`"
-            ),
-            Wrong::Truncated => f.write_str("the log ends here without its last line; record it anew"),
-            Wrong::Word(word, wanted) if word.is_empty() => {
-                write!(f, "the line ends where {wanted} is needed")
-            }
-            Wrong::Word(word, wanted) => write!(f, "\"{word}\" is not {wanted}"),
-            Wrong::Longer(word) => write!(f, "\"{word}\" stands after the end of the line"),
-            Wrong::Refused(error) => write!(f, "{error}"),
-            Wrong::Count(counted, are) => {
-                write!(
-                    f,
-                    "the log counts {counted} entries but has {are}; record it anew"
-                )
-            }
-            Wrong::Lost(lost) => write!(
-                f,
-                "{lost} entries were lost while the log was written, since nobody drained them in time; record it anew"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for LogError {}
+pub(super) const FIRST: &str = "fulcrum-decisions 2";
 
 /// Writes the log of a run: `schedule` as it was at its start, the entries, and how many were lost on the way.
 pub fn write(out: &mut dyn Write, schedule: &Schedule, entries: &[Entry], lost: u64) -> io::Result<()> {
@@ -101,18 +42,16 @@ pub fn write(out: &mut dyn Write, schedule: &Schedule, entries: &[Entry], lost: 
             Overdue::Skip => "skip",
             Overdue::Newest => "newest",
         };
-        writeln!(
+        write!(
             out,
-            "stream {kind} {period} {extra} deadline {} minibatch {} cost {} priority {} overdue {overdue}",
+            "stream {kind} {period} {extra} deadline {} minibatch {} cost {} priority {} overdue {overdue} pieces",
             spec.deadline.0, spec.minibatch, spec.cost.0, spec.priority
         )?;
+        write_pieces(out, &spec.pieces)?;
     }
     for job in schedule.jobs() {
         write!(out, "job")?;
-        for piece in &job.spec().pieces {
-            write!(out, " {}", piece.0)?;
-        }
-        writeln!(out)?;
+        write_pieces(out, &job.spec().pieces)?;
     }
     for entry in entries {
         match *entry {
@@ -121,6 +60,8 @@ pub fn write(out: &mut dyn Write, schedule: &Schedule, entries: &[Entry], lost: 
             }
             Entry::Skipped { stream, at } => writeln!(out, "skipped {stream} {}", at.0)?,
             Entry::Minibatch { stream, count, at } => writeln!(out, "minibatch {stream} {count} {}", at.0)?,
+            Entry::GoOn { stream, piece, at } => writeln!(out, "goes-on {stream} {piece} {}", at.0)?,
+            Entry::GivenUp { stream, at } => writeln!(out, "given-up {stream} {}", at.0)?,
             Entry::Piece { job, piece, at } => writeln!(out, "piece {job} {piece} {}", at.0)?,
             Entry::Idle { until, at } => writeln!(out, "idle {} {}", until.0, at.0)?,
             Entry::Ended {
@@ -141,6 +82,13 @@ pub fn write(out: &mut dyn Write, schedule: &Schedule, entries: &[Entry], lost: 
         }
     }
     writeln!(out, "end {} lost {lost}", entries.len())
+}
+
+fn write_pieces(out: &mut dyn Write, pieces: &Pieces) -> io::Result<()> {
+    for piece in pieces {
+        write!(out, " {}", piece.0)?;
+    }
+    writeln!(out)
 }
 
 /// Reads a log: the schedule as it was at its start, and the entries.
@@ -295,19 +243,23 @@ impl Words<'_> {
             ("skip", Overdue::Skip),
             ("newest", Overdue::Newest),
         ];
+        let overdue = self.word(&rules, "run, skip or newest")?;
+        self.key("pieces")?;
         Ok(StreamSpec {
             name: name("stream"),
             arrival,
             deadline,
             minibatch,
             cost,
+            pieces: self.pieces()?,
             priority,
-            overdue: self.word(&rules, "run, skip or newest")?,
+            overdue,
         })
     }
 
-    fn job(&mut self) -> Result<JobSpec, Wrong> {
-        let mut pieces = heapless::Vec::new();
+    /// The lengths that the rest of the line names.
+    fn pieces(&mut self) -> Result<Pieces, Wrong> {
+        let mut pieces = Pieces::new();
         for word in self.0.by_ref() {
             let piece = word
                 .parse()
@@ -316,16 +268,21 @@ impl Words<'_> {
                 return Err(Wrong::Refused(ScheduleError::Pieces(limits::PIECES + 1)));
             }
         }
+        Ok(pieces)
+    }
+
+    fn job(&mut self) -> Result<JobSpec, Wrong> {
         Ok(JobSpec {
             name: name("job"),
-            pieces,
+            pieces: self.pieces()?,
             // Aborts are not decided by the schedule; the log holds those that happened.
             abort: None,
         })
     }
 
     fn line(&mut self, schedule: &mut Schedule) -> Result<Line, Wrong> {
-        const ALL: &str = "stream, job, arrived, skipped, minibatch, piece, idle, ended or end";
+        const ALL: &str =
+            "stream, job, arrived, skipped, minibatch, goes-on, given-up, piece, idle, ended or end";
         let (streams, jobs) = (schedule.streams().len(), schedule.jobs().len());
         let entry = match self.0.next().unwrap_or_default() {
             "stream" => {
@@ -353,6 +310,15 @@ impl Words<'_> {
             "minibatch" => Entry::Minibatch {
                 stream: self.index(streams, "a stream of this log")?,
                 count: self.number("a number of requests")?,
+                at: self.nanos()?,
+            },
+            "goes-on" => Entry::GoOn {
+                stream: self.index(streams, "a stream of this log")?,
+                piece: self.number("a piece")?,
+                at: self.nanos()?,
+            },
+            "given-up" => Entry::GivenUp {
+                stream: self.index(streams, "a stream of this log")?,
                 at: self.nanos()?,
             },
             "piece" => Entry::Piece {

@@ -5,7 +5,7 @@ use crate::models::Models;
 use crate::processor::{CAMERA, DISPATCHER, enter, on};
 use fulcrum::clock::{Clock, Monotonic};
 use fulcrum::runtime::{Builder, Completions, Options, Realtime, Runtime, Submitter};
-use fulcrum::schedule::{Arrival, JobSpec, Overdue, Policy, Request, StreamSpec, name};
+use fulcrum::schedule::{Arrival, JobSpec, Overdue, Pieces, Policy, Request, StreamSpec, name};
 use fulcrum::units::Nanos;
 use fulcrum::workload::onnx::{OnnxInference, OnnxTraining};
 use fulcrum::workload::{Inference, Progress, Training, WorkloadError};
@@ -230,6 +230,7 @@ fn camera_spec(cost: Nanos) -> StreamSpec {
         deadline: PERIOD,
         minibatch: 1,
         cost,
+        pieces: Pieces::new(),
         priority: 0,
         overdue: Overdue::Run,
     }

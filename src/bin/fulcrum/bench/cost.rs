@@ -5,7 +5,9 @@ use crate::table::{Side, Table};
 use clap::Args;
 use fulcrum::clock::{Clock, Monotonic};
 use fulcrum::runtime::{Builder, Options};
-use fulcrum::schedule::{Arrival, JobSpec, Overdue, Policy, Request, Schedule, StreamSpec, Submission, name};
+use fulcrum::schedule::{
+    Arrival, JobSpec, Overdue, Pieces, Policy, Request, Schedule, StreamSpec, Submission, name,
+};
 use fulcrum::units::Nanos;
 use fulcrum::workload::Progress;
 use fulcrum::workload::callback::{JobCallback, StreamCallback};
@@ -156,6 +158,7 @@ fn camera(period: Nanos) -> StreamSpec {
         deadline: Nanos::from_millis(200),
         minibatch: 1,
         cost: Nanos::from_micros(500),
+        pieces: Pieces::new(),
         priority: 0,
         overdue: Overdue::Run,
     }

@@ -26,7 +26,9 @@ pub(crate) fn trace(runs: &[&Record]) -> Value {
 
 fn start(event: &Event) -> Nanos {
     match *event {
-        Event::Minibatch { start, .. } | Event::Piece { start, .. } => start,
+        Event::Minibatch { start, .. } | Event::MinibatchPiece { start, .. } | Event::Piece { start, .. } => {
+            start
+        }
         Event::Step { at, .. }
         | Event::Missed { at, .. }
         | Event::BoundBroken { at, .. }
@@ -46,6 +48,9 @@ fn one(event: &Event, process: u32, zero: Nanos) -> Value {
         Event::Minibatch {
             count, start, end, ..
         } => span(INFERENCE, format!("minibatch of {count}"), start, end),
+        Event::MinibatchPiece {
+            piece, start, end, ..
+        } => span(INFERENCE, format!("piece {piece} of a minibatch"), start, end),
         Event::Piece {
             piece, start, end, ..
         } => span(TRAINING, format!("piece {piece}"), start, end),

@@ -13,7 +13,7 @@ use fulcrum::power::Change;
 use fulcrum::profile::Kind;
 use fulcrum::runtime::control::Control;
 use fulcrum::runtime::{Builder, Options, Realtime, Runtime, Submitter};
-use fulcrum::schedule::{Arrival, JobSpec, Overdue, Policy, Request, StreamSpec, name};
+use fulcrum::schedule::{Arrival, JobSpec, Overdue, Pieces, Policy, Request, StreamSpec, name};
 use fulcrum::twin::Paced;
 use fulcrum::units::Nanos;
 use fulcrum::workload::WorkloadError;
@@ -118,6 +118,7 @@ fn play_in_mode(
         deadline: limit,
         minibatch: prepared.plan.minibatch,
         cost: prepared.cost,
+        pieces: Pieces::new(),
         priority: 0,
         overdue: Overdue::Run,
     };
