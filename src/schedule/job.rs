@@ -12,7 +12,11 @@ const FAILURES: u8 = 8;
 /// Steps in a row with a piece that overran, after which the job is asked for shorter pieces.
 const OVERRUNS_TO_CUT: u8 = 8;
 
-/// The same after which the job is parked: as many again, in which a finer cut could have helped.
+/// Times in a row that a piece is given up after which the job is asked for shorter pieces: it may fit into no gap.
+const ABORTS_TO_CUT: u8 = 8;
+
+/// Steps in a row with a piece that overran, after which the job is parked: as many again as until it was asked, in which a
+/// finer cut could have helped.
 const OVERRUNS_TO_PARK: u8 = 16;
 
 /// The announced length of each piece of a step, in order.
@@ -62,6 +66,8 @@ pub struct Job {
     overruns: u8,
     /// Whether a piece of the present step did.
     overran: bool,
+    /// Times in a row that the present piece was given up.
+    aborts: u8,
     pub(super) times: JobTimes,
 }
 
@@ -79,6 +85,7 @@ impl Job {
             failures: 0,
             overruns: 0,
             overran: false,
+            aborts: 0,
         }
     }
 
@@ -148,9 +155,11 @@ impl Job {
         self.failures >= FAILURES || self.overruns >= OVERRUNS_TO_PARK
     }
 
-    /// Whether its steps overrun so often that it should be cut finer; said once, at the end of such a step.
+    /// Whether it should be cut finer: its steps overrun, or a piece is given up again and again. Said once, at the end of
+    /// such a step or piece.
     pub fn wants_finer(&self) -> bool {
-        self.overruns == OVERRUNS_TO_CUT && self.next == 0 && !self.overran
+        let overruns = self.overruns == OVERRUNS_TO_CUT && self.next == 0 && !self.overran;
+        overruns || self.aborts == ABORTS_TO_CUT
     }
 
     /// Takes over the lengths of a finer cut; the next piece is the first of a step. Refuses what no job may have.
@@ -160,6 +169,7 @@ impl Job {
         }
         self.spec.pieces = pieces;
         self.next = 0;
+        self.aborts = 0;
         self.forget_times();
         true
     }
@@ -194,6 +204,11 @@ impl Job {
         }
         // There is room now.
         let _ = self.ends.push_back(end);
+        self.aborts = match ended {
+            Ended::Aborted => self.aborts.saturating_add(1),
+            Ended::Dry => self.aborts,
+            _ => 0,
+        };
         match ended {
             Ended::Ran => {
                 self.next = if usize::from(self.next) + 1 < self.spec.pieces.len() {

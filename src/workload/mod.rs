@@ -126,8 +126,9 @@ pub trait Training: Send {
         None
     }
 
-    /// Asked between two steps, once pieces overran in 8 steps on end: cuts the step finer and says the new lengths, upper
-    /// values as in [`crate::schedule::JobSpec`]. `None`, the default: it cannot, or not without holding the dispatcher.
+    /// Cuts the step finer and says the new lengths, upper values as in [`crate::schedule::JobSpec`]; the next piece is then
+    /// the first of a step. Asked between two steps, once pieces overran in 8 steps on end, and after a piece was given up 8
+    /// times on end. `None`, the default: it cannot, or not without holding the dispatcher.
     fn cut_finer(&mut self) -> Option<Pieces> {
         None
     }

@@ -147,3 +147,26 @@ fn a_finer_cut_is_taken_over_with_its_bound_and_nonsense_is_not() {
         schedule.end_piece(0, Ended::Ran, Nanos(16 * MS), Nanos(20 * MS));
     }
 }
+
+#[test]
+fn a_piece_that_is_given_up_again_and_again_has_its_job_asked_once_for_a_finer_cut() {
+    let mut schedule = schedule(Policy::Edf, &[camera(30, 5, 1)], &[training(&[40, 2])]);
+    let give_up = |times: u64, schedule: &mut Schedule| {
+        let before = |time: u64| Nanos(time * 30 * MS);
+        (0..times)
+            .map(|time| {
+                schedule.end_piece(0, Ended::Aborted, before(time), before(time) + Nanos(MS));
+                schedule.jobs()[0].wants_finer()
+            })
+            .collect::<std::vec::Vec<_>>()
+    };
+    assert_eq!(give_up(7, &mut schedule), [false; 7]);
+    // A piece that got through begins the count anew.
+    schedule.end_piece(0, Ended::Ran, Nanos::ZERO, Nanos(40 * MS));
+    assert_eq!(
+        give_up(9, &mut schedule),
+        [false, false, false, false, false, false, false, true, false]
+    );
+    assert!(!schedule.jobs()[0].parked());
+    assert!(schedule.recut(0, training(&[2, 2]).pieces) && schedule.jobs()[0].next_piece() == 0);
+}

@@ -8,8 +8,9 @@ use fulcrum::runtime::{Builder, Completions, Options, Realtime, Runtime, Submitt
 use fulcrum::schedule::{Arrival, JobSpec, Overdue, Pieces, Policy, Request, StreamSpec, name};
 use fulcrum::units::Nanos;
 use fulcrum::workload::onnx::{OnnxInference, OnnxTraining};
-use fulcrum::workload::{Inference, Progress, Training, WorkloadError};
+use fulcrum::workload::{Abort, Inference, Progress, Training, WorkloadError};
 use std::error::Error;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -128,6 +129,10 @@ impl<W: Training> Training for Lent<W> {
     fn run_piece(&mut self, piece: u16) -> Result<Progress, WorkloadError> {
         self.work.as_mut().ok_or(WorkloadError::NoData)?.run_piece(piece)
     }
+
+    fn aborter(&self) -> Option<Arc<dyn Abort>> {
+        self.work.as_ref()?.aborter()
+    }
 }
 
 /// A request and what became of it.
@@ -154,6 +159,8 @@ pub(super) struct Outcome {
     pub(super) steps: f64,
     /// The time in which.
     pub(super) time: Nanos,
+    /// Time that pieces given up had had.
+    pub(super) wasted: Nanos,
     pub(super) warnings: Vec<String>,
 }
 
@@ -167,6 +174,8 @@ pub(super) struct Seeing<'a> {
 pub(super) struct Learning<'a> {
     pub(super) work: &'a mut Option<OnnxTraining>,
     pub(super) lengths: &'a [Nanos],
+    /// How long it takes at most to give a piece up; `None`: pieces run to their end.
+    pub(super) abort: Option<Nanos>,
 }
 
 /// Runs stream and job, whichever there are, under `policy` for so many periods.
@@ -203,7 +212,7 @@ pub(super) fn play(
         let spec = JobSpec {
             name: name("learner"),
             pieces: lengths.iter().copied().collect(),
-            abort: None,
+            abort: learning.abort,
         };
         builder.job(spec, Box::new(lent))?;
     }
@@ -300,6 +309,7 @@ fn follow(
         bound: runtime.bound(0),
         steps: steps - first,
         time: trained_at - first_at,
+        wasted: runtime.job(0).map_or(Nanos::ZERO, |job| Nanos(job.wasted.get())),
         warnings: runtime.warnings().iter().map(ToString::to_string).collect(),
     })
 }

@@ -12,6 +12,7 @@ use fulcrum::schedule::Policy;
 use fulcrum::units::Nanos;
 use fulcrum::workload::onnx::OnnxTraining;
 use std::error::Error;
+use std::fmt;
 use std::path::PathBuf;
 
 /// The share of the accelerator that inference is to take.
@@ -45,7 +46,7 @@ const AROUND: Nanos = Nanos::from_millis(80);
 ///
 /// Real ONNX Runtime inference and training of the built-in networks, one thread; this machine's processor is the
 /// accelerator and nothing preempts it. A periodic stream of 15 Hz takes about 0.3 of it; a training step over 32 samples,
-/// cut ever finer, takes the rest. Latency counts from the scheduled release.
+/// cut ever finer, takes the rest; under `edf+abort` a running piece may be given up. Latency counts from the scheduled release.
 #[derive(Args)]
 #[command(after_help = "Examples:
   fulcrum bench interleave --out docs        ten minutes; writes docs/interleave.svg
@@ -109,9 +110,38 @@ impl Trained {
     }
 }
 
+/// How an arm orders the work.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Order {
+    pub(super) policy: Policy,
+    /// Whether a running piece is given up for a request that cannot wait for it.
+    pub(super) aborts: bool,
+}
+
+impl Order {
+    /// Each policy as it is, and `edf` once more with pieces that may be given up.
+    pub(super) fn all() -> impl Iterator<Item = Order> {
+        let plain = |policy| Order {
+            policy,
+            aborts: false,
+        };
+        let aborting = Order {
+            policy: Policy::Edf,
+            aborts: true,
+        };
+        Policy::ALL.into_iter().map(plain).chain([aborting])
+    }
+}
+
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.policy, if self.aborts { "+abort" } else { "" })
+    }
+}
+
 /// What all rounds of a policy over a cut came to.
 pub(super) struct Arm {
-    pub(super) policy: Policy,
+    pub(super) order: Order,
     /// Index of the cut.
     pub(super) cut: usize,
     pub(super) latencies: Vec<u64>,
@@ -120,6 +150,8 @@ pub(super) struct Arm {
     pub(super) misses: u64,
     pub(super) violations: u64,
     pub(super) stalled: u64,
+    /// Time that pieces given up had had.
+    pub(super) wasted: Nanos,
 }
 
 /// The stream alone, over all rounds.
@@ -218,14 +250,16 @@ fn measure(models: &Models, quick: bool, begin: Nanos) -> Result<Measured, Box<d
         .and_then(|cut| cut.work.as_ref())
         .map_or(0, OnnxTraining::minibatch);
     let (runs_per_request, cost) = weigh(place, &mut seeing, &mut cuts)?;
-    let arms: Vec<Arm> = Policy::ALL
-        .into_iter()
+    // A running piece ends at the next kernel, and the finest cut has the longest of these as a piece of its own.
+    let abort = cuts.last().and_then(|cut| cut.announced.iter().copied().max());
+    let arms: Vec<Arm> = Order::all()
         // Its grain is the minibatch.
-        .flat_map(|policy| {
-            (0..if policy == Policy::Fulcrum { 1 } else { cuts.len() }).map(move |cut| (policy, cut))
+        .flat_map(|order| {
+            let whole = order.policy == Policy::Fulcrum;
+            (0..if whole { 1 } else { cuts.len() }).map(move |cut| (order, cut))
         })
-        .map(|(policy, cut)| Arm {
-            policy,
+        .map(|(order, cut)| Arm {
+            order,
             cut,
             latencies: Vec::new(),
             trained: Trained::default(),
@@ -233,6 +267,7 @@ fn measure(models: &Models, quick: bool, begin: Nanos) -> Result<Measured, Box<d
             misses: 0,
             violations: 0,
             stalled: 0,
+            wasted: Nanos::ZERO,
         })
         .collect();
     let turns = turns(cuts.len(), arms.len());
@@ -241,6 +276,7 @@ fn measure(models: &Models, quick: bool, begin: Nanos) -> Result<Measured, Box<d
         place,
         seeing,
         cost,
+        abort,
         cuts,
         arms,
         alone: Alone::default(),
@@ -303,6 +339,8 @@ struct Bench {
     place: Place,
     seeing: Option<Repeated>,
     cost: Nanos,
+    /// How long it takes at most to give a piece up.
+    abort: Option<Nanos>,
     cuts: Vec<Cut>,
     arms: Vec<Arm>,
     alone: Alone,
@@ -314,15 +352,17 @@ struct Bench {
 impl Bench {
     fn play(&mut self, turn: Turn, periods: u64) -> Result<(), Box<dyn Error>> {
         let (place, cost) = (self.place, self.cost);
-        let (policy, cut) = match turn {
-            Turn::Alone => (Policy::Slack, None),
-            Turn::Cut(cut) => (Policy::Slack, Some(cut)),
-            Turn::Arm(arm) => self
-                .arms
-                .get(arm)
-                .map_or((Policy::Slack, None), |arm| (arm.policy, Some(arm.cut))),
+        let (policy, aborts, cut) = match turn {
+            Turn::Alone => (Policy::Slack, false, None),
+            Turn::Cut(cut) => (Policy::Slack, false, Some(cut)),
+            Turn::Arm(arm) => self.arms.get(arm).map_or((Policy::Slack, false, None), |arm| {
+                (arm.order.policy, arm.order.aborts, Some(arm.cut))
+            }),
         };
-        let learning = cut.and_then(|cut| self.cuts.get_mut(cut)).map(learning);
+        let abort = self.abort.filter(|_| aborts);
+        let learning = cut
+            .and_then(|cut| self.cuts.get_mut(cut))
+            .map(|cut| learning(cut, abort));
         let work = &mut self.seeing;
         let seeing = (!matches!(turn, Turn::Cut(_))).then_some(Seeing { work, cost });
         let watchman = place.cpu.map(Watchman::start).transpose()?;
@@ -412,22 +452,24 @@ fn weigh(
     let times = (WANTED_SHARE * PERIOD.0 as f64 / each.max(1) as f64)
         .round()
         .max(1.0) as u32;
-    let beside = services(times, 25, cuts.last_mut().map(learning))?;
+    let beside = services(times, 25, cuts.last_mut().map(|cut| learning(cut, None)))?;
     // The second longest: one stall of the machine is not the work's.
     let upper = beside.iter().rev().nth(1).copied().unwrap_or(PERIOD.0);
     Ok((times, Nanos(upper).scaled(MARGIN)))
 }
 
-fn learning(cut: &mut Cut) -> Learning<'_> {
+fn learning(cut: &mut Cut, abort: Option<Nanos>) -> Learning<'_> {
     Learning {
         work: &mut cut.work,
         lengths: &cut.announced,
+        abort,
     }
 }
 
 impl Arm {
     fn add(&mut self, outcome: &Outcome, stalls: &[Stall]) {
         self.trained.add(outcome);
+        self.wasted += outcome.wasted;
         self.bound = outcome.bound;
         for answered in &outcome.answered {
             let latency = answered.latency();

@@ -1,16 +1,15 @@
 //! The plot of `bench interleave`: p99 over alone against training rate, one curve a policy.
 
-use super::interleave::Measured;
+use super::interleave::{Measured, Order};
 use super::rows::{Row, rows};
-use fulcrum::schedule::Policy;
 use plotters::prelude::*;
 use std::error::Error;
 
 const SIZE: (u32, u32) = (900, 520);
 const FRAME: RGBColor = RGBColor(127, 127, 127);
 
-/// One for each policy of [`Policy::ALL`].
-const COLOURS: [RGBColor; 7] = [
+/// One for each of [`Order::all`].
+const COLOURS: [RGBColor; 8] = [
     RGBColor(255, 127, 14),
     RGBColor(140, 86, 75),
     RGBColor(227, 119, 194),
@@ -18,6 +17,7 @@ const COLOURS: [RGBColor; 7] = [
     RGBColor(44, 160, 44),
     RGBColor(23, 190, 207),
     RGBColor(214, 39, 40),
+    RGBColor(31, 119, 180),
 ];
 
 /// The plot as SVG.
@@ -53,8 +53,8 @@ pub(super) fn draw(measured: &Measured) -> Result<String, Box<dyn Error>> {
             .draw_series(LineSeries::new(edge, FRAME.stroke_width(1)))?
             .label(format!("1 - U - s/T = {limit:.2}"))
             .legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], FRAME.stroke_width(1)));
-        for (policy, colour) in Policy::ALL.into_iter().zip(COLOURS) {
-            let name = policy.to_string();
+        for (order, colour) in Order::all().zip(COLOURS) {
+            let name = order.to_string();
             let points: Vec<_> = rows.iter().filter(|row| row.policy == name).map(point).collect();
             chart
                 .draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2)))?

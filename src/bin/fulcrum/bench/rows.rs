@@ -85,6 +85,7 @@ pub(super) struct Row {
     training_rate_over_possible: f64,
     misses: u64,
     bound_violations: u64,
+    /// Time that pieces given up had had.
     aborted_ms: f64,
     /// Late requests that a stall of this machine explains; they count neither as misses nor as violations.
     stalled: u64,
@@ -118,7 +119,7 @@ pub(super) fn rows(measured: &Measured) -> Vec<Row> {
         let cut = measured.cuts.get(arm.cut)?;
         let over = |permyriad| over(&arm.latencies, &measured.alone.latencies, permyriad);
         Some(Row {
-            policy: arm.policy.to_string(),
+            policy: arm.order.to_string(),
             piece_ms: cut.longest().as_millis_f64(),
             pieces: cut.lengths.len(),
             p50_over_alone: over(5_000),
@@ -129,8 +130,7 @@ pub(super) fn rows(measured: &Measured) -> Vec<Row> {
             training_rate_over_possible: arm.trained.rate() / possible(measured, cut),
             misses: arm.misses,
             bound_violations: arm.violations,
-            // No job here may be given up: what is compared is the order of whole pieces.
-            aborted_ms: 0.0,
+            aborted_ms: arm.wasted.as_millis_f64(),
             stalled: arm.stalled,
             requests: arm.latencies.len(),
             bound_ms: arm.bound.map(Nanos::as_millis_f64),
@@ -256,7 +256,7 @@ pub(super) fn print(measured: &Measured, json: bool) -> Result<(), Box<dyn Error
     println!();
     print!("{}", row_table(&report.rows));
     println!(
-        "\nlatencies and training rate over alone; pieces: the fetch and the segments; aborted: nothing gives up a piece, so 0 ms"
+        "\nlatencies and training rate over alone; pieces: the fetch and the segments; given up: time of pieces that had to be run again"
     );
     let targets = &report.targets;
     let verdict = targets.met_with_pieces.map_or("not met".to_string(), |pieces| {
@@ -308,8 +308,8 @@ fn cut_table(report: &Report, measured: &Measured) -> Table<8> {
     table
 }
 
-fn row_table(rows: &[Row]) -> Table<12> {
-    let mut sides = [Side::Right; 12];
+fn row_table(rows: &[Row]) -> Table<13> {
+    let mut sides = [Side::Right; 13];
     sides[0] = Side::Left;
     let mut table = Table::new(sides);
     table.row([
@@ -325,6 +325,7 @@ fn row_table(rows: &[Row]) -> Table<12> {
         "misses",
         "violations",
         "stalled",
+        "given up, ms",
     ]);
     for row in rows {
         let bound = row.bound_ms.map_or("no bound".to_string(), |bound| {
@@ -343,6 +344,7 @@ fn row_table(rows: &[Row]) -> Table<12> {
             format!("{}/{}", row.misses, row.requests),
             bound,
             row.stalled.to_string(),
+            format!("{:.0}", row.aborted_ms),
         ]);
     }
     table
