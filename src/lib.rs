@@ -34,21 +34,37 @@
 #[cfg(all(not(feature = "std"), not(target_os = "none")))]
 extern crate std as _;
 
-pub mod board;
 pub mod bound;
 pub mod clock;
 pub mod limits;
-pub mod power;
 pub mod schedule;
 pub mod trace;
 pub mod units;
 
+// Of these two the core has the one file that needs no operating system.
+#[cfg(not(feature = "std"))]
+pub mod board {
+    //! The machine: its knobs.
+    pub mod knob;
+    pub use knob::Knob;
+}
+#[cfg(not(feature = "std"))]
+pub mod power {
+    //! Power modes.
+    pub mod mode;
+    pub use mode::PowerMode;
+}
+
+#[cfg(feature = "std")]
+pub mod board;
 #[cfg(feature = "std")]
 pub mod ffi;
 #[cfg(feature = "std")]
 pub mod file;
 #[cfg(feature = "std")]
 pub mod plan;
+#[cfg(feature = "std")]
+pub mod power;
 #[cfg(feature = "std")]
 pub mod predict;
 #[cfg(feature = "std")]

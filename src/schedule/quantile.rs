@@ -2,7 +2,7 @@
 //!
 //! Runs are taken in windows of [`limits::QUANTILE_RUNS`]. Of the present window and of the one before it only the largest
 //! few are kept: p99 of at most 256 runs is never below the third largest. So what is told is not an estimate: it is the exact
-//! order statistic (nearest rank) of the last 128 to 255 runs, and the only error left is that of so few runs. A
+//! order statistic (nearest rank) of the last 129 to 256 runs, and the only error left is that of so few runs. A
 //! quantile that creeps in steps (stochastic approximation) or five markers (P-square) need no more memory than this,
 //! but err by an amount that depends on the distribution, most of all where it has two humps, as times of an accelerator
 //! have. Up to 99 runs the answer is the maximum; later a single outlier does not move it, and three slow runs do.
