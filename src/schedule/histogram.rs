@@ -142,4 +142,14 @@ mod tests {
         assert_eq!(histogram.quantile(9_900), Nanos(end(BUCKETS - 1)));
         assert_eq!(histogram.max(), Nanos::MAX);
     }
+
+    #[test]
+    fn the_shortest_and_the_longest_time_are_exact_and_zero_before_the_first() {
+        let times = Histogram::default();
+        assert_eq!((times.min(), times.max()), (Nanos::ZERO, Nanos::ZERO));
+        for time in [70_001, 5_003, 900_007] {
+            times.record(Nanos(time));
+        }
+        assert_eq!((times.min(), times.max()), (Nanos(5_003), Nanos(900_007)));
+    }
 }

@@ -137,6 +137,15 @@ mod tests {
     }
 
     #[test]
+    fn the_present_bound_is_the_one_told_last() {
+        let statistics = StreamStatistics::default();
+        for bound in [Some(Nanos(7)), None] {
+            statistics.set_present_bound(bound);
+            assert_eq!(statistics.present_bound(), bound);
+        }
+    }
+
+    #[test]
     fn a_job_tells_its_first_and_its_newest_loss() {
         let statistics = JobStatistics::default();
         assert_eq!(statistics.losses(), None);

@@ -131,3 +131,13 @@ fn pieces_that_last_longer_than_their_minibatch_or_not_at_all_are_refused() {
         );
     }
 }
+
+#[test]
+fn what_is_told_of_a_stream_or_job_that_is_not_there_changes_nothing() {
+    let mut schedule = schedule(Policy::Edf, &[], &[]);
+    schedule.go_on(0);
+    schedule.give_up(0);
+    schedule.end_minibatch(0, Nanos::ZERO, Nanos(MS));
+    schedule.end_piece(0, Ended::Ran, Nanos::ZERO, Nanos(MS));
+    assert_eq!(schedule.decide(Nanos(MS)), Action::Idle { until: Nanos::MAX });
+}

@@ -87,6 +87,7 @@ fn a_changed_decision_and_an_input_that_cannot_be_are_found_at_their_place() {
             start: at,
             end: at,
         },
+        log::Entry::GivenUp { stream: 1, at },
     ] {
         let found = differences(start.clone(), &[input])[0];
         assert_eq!((found.taken, found.recorded.at()), (None, at), "{input:?}");
