@@ -86,10 +86,14 @@ pub struct fulcrum_job_statistics_t {
     pub first_loss: f32,
     /// Loss of the newest step; 0 before the first.
     pub last_loss: f32,
+    /// Sets of weights that were put into service.
+    pub swaps: u64,
+    /// Sets of weights that were worse than those in service, and not used.
+    pub rejected: u64,
 }
 
 const _: () = assert!(
-    core::mem::size_of::<fulcrum_job_statistics_t>() == 80,
+    core::mem::offset_of!(fulcrum_job_statistics_t, swaps) == 80,
     "the first release is frozen"
 );
 const _: () = assert!(
@@ -179,6 +183,8 @@ pub unsafe extern "C" fn fulcrum_job_statistics(
             piece_max_ns: counted.piece.max().0,
             first_loss,
             last_loss,
+            swaps: counted.swaps.get(),
+            rejected: counted.rejected.get(),
         };
         // SAFETY: the caller promises as many writable bytes as the struct says.
         unsafe { sized::write(out, &told, "out is NULL") }?;

@@ -10,7 +10,9 @@ use crate::schedule::statistics::Counter;
 use crate::schedule::{Action, Ended, JobStatistics, Request, Schedule, StreamStatistics, Submission};
 use crate::trace::Event;
 use crate::units::Nanos;
+use crate::workload::gate::Verdict;
 use crate::workload::{Abort, Inference, Progress, Training, WorkloadError};
+use std::cmp::Ordering;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -26,6 +28,9 @@ pub struct Completion {
     pub start: Nanos,
     /// When its minibatch ended. Latency is this less the request's release.
     pub end: Nanos,
+    /// The version of the weights its minibatch ran with, 0 for those the stream was added with; for a request that was not
+    /// run, of the minibatch before.
+    pub model_version: u32,
 }
 
 pub(super) struct StreamSide {
@@ -34,6 +39,26 @@ pub(super) struct StreamSide {
     pub(super) completions: rtrb::Producer<Completion>,
     pub(super) statistics: Arc<StreamStatistics>,
     pub(super) bound: Option<Nanos>,
+    /// Of the weights of its last minibatch.
+    pub(super) version: u32,
+}
+
+impl StreamSide {
+    /// Notes the version of the weights that a minibatch ran with; what to tell of it.
+    fn versioned(&mut self, stream: u8, version: u32, at: Nanos) -> Option<Event> {
+        let before = std::mem::replace(&mut self.version, version);
+        match version.cmp(&before) {
+            Ordering::Equal => None,
+            Ordering::Greater => {
+                self.statistics.swaps.add(1);
+                Some(Event::Swapped { stream, version, at })
+            }
+            Ordering::Less => {
+                self.statistics.reverts.add(1);
+                Some(Event::Reverted { stream, version, at })
+            }
+        }
+    }
 }
 
 pub(super) struct JobSide {
@@ -157,6 +182,7 @@ impl Dispatcher {
                 answer: Err(WorkloadError::Overdue),
                 start: now,
                 end: now,
+                model_version: side.version,
             };
             if side.completions.push(completion).is_err() {
                 side.statistics.untaken.add(1);
@@ -182,12 +208,17 @@ impl Dispatcher {
             return;
         };
         let start = Monotonic.now();
-        let outcome = catch_unwind(AssertUnwindSafe(|| side.work.run(requests, answers)));
-        let outcome = outcome.unwrap_or(Err(WorkloadError::Panicked));
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            (side.work.run(requests, answers), side.work.version())
+        }));
+        let (outcome, version) = ran.unwrap_or((Err(WorkloadError::Panicked), side.version));
         let end = Monotonic.now();
         side.statistics.busy.add((end - start).0);
         self.schedule.end_minibatch(index, count, start, end);
         let stream = index as u8;
+        if let Some(event) = side.versioned(stream, version, start) {
+            record(&mut self.events, &self.events_lost, event);
+        }
         record(
             &mut self.events,
             &self.events_lost,
@@ -241,6 +272,7 @@ impl Dispatcher {
                 answer: outcome.map(|()| *answer),
                 start,
                 end,
+                model_version: version,
             };
             if side.completions.push(completion).is_err() {
                 side.statistics.untaken.add(1);
@@ -271,11 +303,28 @@ impl Dispatcher {
             self.watch.end();
             return;
         }
-        let outcome = catch_unwind(AssertUnwindSafe(|| side.work.run_piece(piece)));
-        let outcome = outcome.unwrap_or(Err(WorkloadError::Panicked));
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            let outcome = side.work.run_piece(piece);
+            let stepped = matches!(outcome, Ok(Progress::Stepped { .. }));
+            (outcome, stepped.then(|| side.work.verdict()).flatten())
+        }));
+        let (outcome, verdict) = ran.unwrap_or((Err(WorkloadError::Panicked), None));
         let end = Monotonic.now();
         self.watch.end();
         let statistics = &side.statistics;
+        match verdict {
+            Some(Verdict::Published { .. }) => statistics.swaps.add(1),
+            Some(Verdict::Rejected { version, by }) => {
+                statistics.rejected.add(1);
+                let at = end;
+                record(
+                    &mut self.events,
+                    &self.events_lost,
+                    Event::Rejected { job, version, by, at },
+                );
+            }
+            None => {}
+        }
         let ended = match outcome {
             Ok(Progress::Ran) => Ended::Ran,
             Ok(Progress::Stepped { loss }) => {

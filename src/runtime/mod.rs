@@ -220,6 +220,7 @@ impl Builder {
             completions,
             statistics: Arc::default(),
             bound: None,
+            version: 0,
         });
         Ok((
             Submitter {

@@ -13,7 +13,7 @@
 PIN(sizeof(fulcrum_error_t) == 256, "fulcrum_error_t is frozen");
 PIN(offsetof(fulcrum_error_t, text) == 8, "fulcrum_error_t is frozen");
 PIN(sizeof(fulcrum_request_t) == 16, "fulcrum_request_t is frozen");
-PIN(sizeof(fulcrum_completion_t) == 48, "fulcrum_completion_t is frozen");
+PIN(sizeof(fulcrum_completion_t) == 56, "fulcrum_completion_t is frozen");
 PIN(offsetof(fulcrum_completion_t, status) == 40, "fulcrum_completion_t is frozen");
 PIN(sizeof(fulcrum_event_t) == 32, "fulcrum_event_t is frozen");
 PIN(offsetof(fulcrum_event_t, loss) == 28, "fulcrum_event_t is frozen");
