@@ -11,14 +11,16 @@ use super::request::{fulcrum_completion_t, fulcrum_request_t};
 use super::runtime::fulcrum_runtime_t;
 use super::sized::{self, Growing};
 use super::status::{FULCRUM_OK, fulcrum_status_t};
+use super::weights::fulcrum_apply_t;
 use crate::clock::{Clock, Monotonic};
 use crate::limits;
 use crate::runtime::{Completion, Completions, Submitter};
 use crate::schedule::{Arrival, Overdue, StreamSpec};
 use crate::units::Nanos;
-use crate::workload::{Inference, Request, WorkloadError};
+use crate::workload::{Inference, Request, WorkloadError, swap};
 use core::ffi::{c_char, c_void};
 use core::sync::atomic::AtomicBool;
+use std::sync::OnceLock;
 
 /// Stream flag: requests come at any time, but never two within period_ns. Without it they come each period_ns.
 pub const FULCRUM_SPORADIC: u32 = 1;
@@ -78,6 +80,8 @@ pub struct fulcrum_stream_t {
     pub burst: u32,
     /// Must be 0.
     pub reserved2: u32,
+    /// Takes new weights; NULL: the stream keeps those it has.
+    pub apply: fulcrum_apply_t,
 }
 
 /// Overdue requests are run all the same, and counted as missed.
@@ -106,7 +110,7 @@ const _: () = {
 };
 
 // SAFETY: repr(C), a u32 first; two u32 stand before each pointer-sized or 8-byte field, so there is no padding on a
-// 64-bit target (asserted above) and none on a 32-bit one. Zero is valid: NULL pointers and no callbacks.
+// 64-bit target (asserted above); on a 32-bit one four bytes at its end, and it is only ever read. Zero is valid: NULL pointers and no callbacks.
 unsafe impl Growing for fulcrum_stream_t {
     const NAME: &'static str = "fulcrum_stream_t";
     const FIRST: u32 = FIRST;
@@ -168,13 +172,38 @@ pub(super) struct Port {
     pub(super) completions: Gate<Option<Completions>>,
     /// Results go to a callback.
     pub(super) called_back: AtomicBool,
+    /// Set where the stream takes new weights.
+    pub(super) reverter: OnceLock<swap::Reverter>,
 }
 
 /// The C functions of a stream.
 struct Callbacks {
     run: unsafe extern "C" fn(*mut c_void, *const fulcrum_request_t, u32, *mut u64) -> i32,
     completed: fulcrum_completed_t,
+    swap: Option<Swap>,
     user: *mut c_void,
+}
+
+/// Where a stream's new weights come from.
+struct Swap {
+    apply: unsafe extern "C" fn(*mut c_void, u32, u32),
+    serving: swap::Serving,
+    /// What the last minibatch ran with.
+    set: usize,
+    version: u32,
+}
+
+impl Swap {
+    /// The set and version to run with until the answer is dropped, of which the stream has been told.
+    fn begin(&mut self, user: *mut c_void) -> swap::Running<'_> {
+        let running = self.serving.begin();
+        if (running.set, running.version) != (self.set, self.version) {
+            (self.set, self.version) = (running.set, running.version);
+            // SAFETY: `fulcrum_apply_t` states what the function may do. There are fewer sets than a u32 counts.
+            unsafe { (self.apply)(user, running.set as u32, running.version) };
+        }
+        running
+    }
 }
 
 // SAFETY: fulcrum_stream_t.user promises use on the dispatcher thread, and nothing here uses it on another.
@@ -197,6 +226,9 @@ impl Inference for Callbacks {
         answers.fill(0);
         let count = requests.len().min(answers.len()).min(limits::MINIBATCH);
         let start = Monotonic.now();
+        let user = self.user;
+        let running = self.swap.as_mut().map(|swap| swap.begin(user));
+        let model_version = running.as_ref().map_or(0, |running| running.version);
         // SAFETY: both arrays have `count` places; `fulcrum_run_t` states what the function may do.
         let code = unsafe { (self.run)(self.user, shown.as_ptr(), count as u32, answers.as_mut_ptr()) };
         let outcome = if code == 0 {
@@ -204,6 +236,7 @@ impl Inference for Callbacks {
         } else {
             Err(WorkloadError::Failed(code))
         };
+        drop(running);
         if let Some(completed) = self.completed {
             let end = Monotonic.now();
             for (request, answer) in requests.iter().zip(answers.iter()) {
@@ -212,12 +245,17 @@ impl Inference for Callbacks {
                     answer: outcome.map(|()| *answer),
                     start,
                     end,
+                    model_version,
                 };
                 // SAFETY: the struct lives during the call; `fulcrum_completed_t` states what the function may do.
                 unsafe { completed(self.user, &fulcrum_completion_t::from(completion)) };
             }
         }
         outcome
+    }
+
+    fn version(&self) -> u32 {
+        self.swap.as_ref().map_or(0, |swap| swap.version)
     }
 }
 
@@ -246,15 +284,32 @@ pub unsafe extern "C" fn fulcrum_stream_add(
         let stream = unsafe { sized::read(stream, "stream is NULL") }?;
         let spec = stream.spec()?;
         let run = stream.run.ok_or(Fault::Argument("stream.run is NULL"))?;
-        let work = Callbacks {
+        let mut work = Callbacks {
             run,
             completed: stream.completed,
+            swap: None,
             user: stream.user,
         };
+        let ends = stream.apply.map(|apply| {
+            let (publisher, serving, reverter) = swap::channel();
+            work.swap = Some(Swap {
+                apply,
+                serving,
+                set: 0,
+                version: 0,
+            });
+            (publisher, reverter)
+        });
         rt.build(|building| {
             let (submitter, completions) = building.builder.stream(spec, Box::new(work))?;
             let number = building.streams;
             building.streams += 1;
+            let (publisher, reverter) = ends.unzip();
+            building.publishers.push(publisher);
+            if let Some(reverter) = reverter {
+                // Nobody has set it before: each port is connected once.
+                let _ = rt.port(number)?.reverter.set(reverter);
+            }
             rt.port(number)?
                 .connect(submitter, completions, stream.completed.is_some());
             // SAFETY: checked above; the caller promises that it is writable.

@@ -171,8 +171,13 @@ impl OnnxTraining {
     ) -> Result<(), OnnxError> {
         let mut target = wanted.0;
         for _ in 0..ROUNDS {
-            // One piece of a step is the fetch.
-            let cut = borders(times, target, limits::PIECES - 1);
+            // One piece of a step is the fetch, and those of the gate come after.
+            let gate = self.fill_pieces().saturating_add(self.eval_pieces().saturating_mul(2));
+            let cut = borders(
+                times,
+                target,
+                (limits::PIECES - 1).saturating_sub(usize::from(gate)),
+            );
             let files = graph.segments(&cut)?;
             let sessions = files.iter().enumerate().map(|(index, file)| {
                 Session::new(library, &format!("segment {index}"), file, options).map(Arc::new)
