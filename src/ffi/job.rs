@@ -10,9 +10,7 @@ use super::runtime::fulcrum_runtime_t;
 use super::sized::{self, Growing};
 use super::status::{FULCRUM_OK, fulcrum_status_t};
 use super::trainer::Trainer;
-use super::weights::{
-    self, fulcrum_abort_t, fulcrum_eval_t, fulcrum_fill_t, fulcrum_load_t, fulcrum_save_t,
-};
+use super::weights::{self, fulcrum_abort_t, fulcrum_eval_t, fulcrum_fill_t, fulcrum_load_t, fulcrum_save_t};
 use crate::limits;
 use crate::runtime::RuntimeError;
 use crate::schedule::{JobSpec, ScheduleError};
@@ -190,8 +188,9 @@ impl fulcrum_job_t {
         if self.fill.is_none() && self.eval.is_some() {
             return Err(Fault::Argument("job.eval judges what job.fill copies: set both"));
         }
-        let metric = weights::metric(self.metric)
-            .ok_or(Fault::TooNew("job.metric is not known to this release of fulcrum"))?;
+        let metric = weights::metric(self.metric).ok_or(Fault::TooNew(
+            "job.metric is not known to this release of fulcrum",
+        ))?;
         let default = Gate::default();
         let or = |value: u32, default: u32| if value == 0 { default } else { value };
         Ok(self.fill.map(|_| Gate {

@@ -134,7 +134,14 @@ impl Training for Trainer {
     fn load(&mut self, part: u16, from: &[u8]) -> Result<(), WorkloadError> {
         let load = self.load.ok_or(WorkloadError::NotOffered)?;
         // SAFETY: as for `save`.
-        let code = unsafe { load(self.user, u32::from(part), from.as_ptr().cast(), from.len() as u64) };
+        let code = unsafe {
+            load(
+                self.user,
+                u32::from(part),
+                from.as_ptr().cast(),
+                from.len() as u64,
+            )
+        };
         if code == 0 {
             Ok(())
         } else {

@@ -81,9 +81,8 @@ pub type fulcrum_fill_t = Option<unsafe extern "C" fn(user: *mut c_void, set: u3
 /// Judges set `set` on part `part`, counted from 0, of samples that were never trained on, on the dispatcher thread; one part a
 /// piece. Called for the new weights first, then for those in service with the same parts, which must be the same samples. It
 /// writes the score; one of no samples says that there are no more. Returns as fulcrum_fill_t, with the same rules.
-pub type fulcrum_eval_t = Option<
-    unsafe extern "C" fn(user: *mut c_void, set: u32, part: u32, score: *mut fulcrum_score_t) -> i32,
->;
+pub type fulcrum_eval_t =
+    Option<unsafe extern "C" fn(user: *mut c_void, set: u32, part: u32, score: *mut fulcrum_score_t) -> i32>;
 
 /// Ends the running piece as soon as it can, which then returns FULCRUM_PIECE_ABORTED and is run again. Called from any thread,
 /// while pieces run on another, so it sets a flag and nothing more. A call that finds no piece running may end the next one.
@@ -91,14 +90,12 @@ pub type fulcrum_abort_t = Option<unsafe extern "C" fn(user: *mut c_void)>;
 
 /// Writes part `part`, counted from 0, of a job's state as it is after a whole step. Returns its bytes, 0 past the last part;
 /// more than `capacity`: nothing was written, and so many are needed; below 0: it failed.
-pub type fulcrum_save_t = Option<
-    unsafe extern "C" fn(user: *mut c_void, part: u32, bytes: *mut c_void, capacity: u64) -> i64,
->;
+pub type fulcrum_save_t =
+    Option<unsafe extern "C" fn(user: *mut c_void, part: u32, bytes: *mut c_void, capacity: u64) -> i64>;
 
 /// Takes back a part of `size` bytes that fulcrum_save_t wrote, before the first step. 0: done; else it failed.
-pub type fulcrum_load_t = Option<
-    unsafe extern "C" fn(user: *mut c_void, part: u32, bytes: *const c_void, size: u64) -> i32,
->;
+pub type fulcrum_load_t =
+    Option<unsafe extern "C" fn(user: *mut c_void, part: u32, bytes: *const c_void, size: u64) -> i32>;
 
 /// METHOD fulcrum_runtime_t: goes back to the weights that served a stream before the present ones, from its next minibatch
 /// on. One step back is kept; what was gone back from is dropped. The job trains on from where it is.

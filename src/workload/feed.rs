@@ -140,8 +140,7 @@ impl HeldOut {
 
     /// Minibatch `index` of those as large as `labels`; false if there are not so many samples.
     pub fn minibatch(&self, index: usize, values: &mut [f32], labels: &mut [i64]) -> bool {
-        self.ring
-            .copy(index.saturating_mul(labels.len()), values, labels)
+        self.ring.copy(index.saturating_mul(labels.len()), values, labels)
     }
 }
 

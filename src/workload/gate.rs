@@ -48,37 +48,45 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// By how much `candidate` is worse than `serving`, rounded up; zero if it is not. Weights with a loss that is no number are
-    /// worse than any with one.
-    pub fn worse_by(self, candidate: Score, serving: Score) -> Permille {
-        let (loss, accuracy) = (loss_worse_by(candidate, serving), right_worse_by(candidate, serving));
+    /// By how many thousandths `candidate` is worse than `serving`, rounded up; below zero if it is better. A loss that is no
+    /// number is as bad as can be.
+    pub fn worse_by(self, candidate: Score, serving: Score) -> i64 {
+        let (loss, right) = (
+            loss_worse_by(candidate, serving),
+            right_worse_by(candidate, serving),
+        );
         match self {
             Metric::Loss => loss,
-            Metric::Accuracy => accuracy,
-            Metric::Both => loss.max(accuracy),
+            Metric::Accuracy => right,
+            Metric::Both => loss.max(right),
         }
     }
 }
 
-fn loss_worse_by(candidate: Score, serving: Score) -> Permille {
+/// What is worse than this is not told apart.
+const WORST: i64 = u32::MAX as i64;
+
+fn loss_worse_by(candidate: Score, serving: Score) -> i64 {
     let (new, old) = (candidate.mean_loss(), serving.mean_loss());
     if !new.is_finite() {
-        return Permille(u32::MAX);
+        return WORST;
     }
-    if !old.is_finite() || new <= old {
-        return Permille(0);
+    if !old.is_finite() {
+        return -1_000;
     }
-    // Saturates; an old loss of 0 makes the quotient infinite.
-    Permille(((new - old) / old.abs() * 1_000.0).ceil() as u32)
+    if new == old {
+        return 0;
+    }
+    // An old loss of 0 makes the quotient infinite, and the conversion saturates.
+    (((new - old) / old.abs() * 1_000.0).ceil() as i64).clamp(-WORST, WORST)
 }
 
-fn right_worse_by(candidate: Score, serving: Score) -> Permille {
-    let (new, old) = (u64::from(candidate.samples), u64::from(serving.samples));
-    let (new_right, old_right) = (u128::from(candidate.right), u128::from(serving.right));
-    let lost = (old_right * u128::from(new)).saturating_sub(new_right * u128::from(old));
-    let all = u128::from(new) * u128::from(old);
-    // At most all samples are lost, 1000 thousandths.
-    Permille((lost * 1_000).div_ceil(all.max(1)) as u32)
+fn right_worse_by(candidate: Score, serving: Score) -> i64 {
+    let (new, old) = (i128::from(candidate.samples), i128::from(serving.samples));
+    let lost = i128::from(serving.right) * new - i128::from(candidate.right) * old;
+    let all = (new * old).max(1);
+    // At most all samples are lost, 1000 thousandths. Rounds up: a division rounds towards zero.
+    ((lost * 1_000) / all + i128::from((lost * 1_000) % all > 0)) as i64
 }
 
 /// When weights are offered, and what lets them pass.
@@ -88,7 +96,8 @@ pub struct Gate {
     pub every: u32,
     /// By what they are compared.
     pub metric: Metric,
-    /// How much worse than the weights in service they may be.
+    /// How much worse than the weights in service they may be. What one set was let pass with, the next ones have less: else many
+    /// small steps down would pass where one large does not.
     pub margin: Permille,
 }
 
@@ -115,7 +124,7 @@ pub enum Verdict {
     Rejected {
         /// The version they would have had.
         version: u32,
-        /// By how much.
+        /// By how much, what was let pass before included.
         by: Permille,
     },
 }
@@ -157,6 +166,10 @@ pub struct Gated<T> {
     publisher: Publisher,
     gate: Gate,
     steps: u32,
+    /// Thousandths by which the sets that were let pass grew worse, one after the other; 0 while they get better.
+    debt: i64,
+    /// How often the set in service had changed when `debt` was right.
+    debt_at: u64,
     round: Option<Round>,
     verdict: Option<Verdict>,
 }
@@ -169,6 +182,8 @@ impl<T: Training> Gated<T> {
             publisher,
             gate,
             steps: 0,
+            debt: 0,
+            debt_at: 0,
             round: None,
             verdict: None,
         }
@@ -246,19 +261,27 @@ impl<T: Training> Gated<T> {
 
     /// Publishes or rejects.
     fn judge(&mut self, round: &Round) {
+        let mut worse = 0;
         if self.job.eval_pieces() > 0 {
             if round.judged == 0 || self.publisher.changes() != round.changes {
                 return;
             }
-            let by = self.gate.metric.worse_by(round.candidate, round.serving);
-            if by > self.gate.margin {
+            if self.debt_at != round.changes {
+                // Somebody reverted, so what serves is not what the debt was of.
+                self.debt = 0;
+            }
+            worse = self.debt + self.gate.metric.worse_by(round.candidate, round.serving);
+            if worse > i64::from(self.gate.margin.0) || !round.candidate.loss.is_finite() {
                 let version = self.publisher.reject();
+                let by = Permille(worse.clamp(0, WORST) as u32);
                 self.verdict = Some(Verdict::Rejected { version, by });
                 return;
             }
         }
-        let published = self.publisher.publish(round.changes);
-        self.verdict = published.map(|version| Verdict::Published { version });
+        if let Some(version) = self.publisher.publish(round.changes) {
+            (self.debt, self.debt_at) = (worse.max(0), round.changes + 1);
+            self.verdict = Some(Verdict::Published { version });
+        }
     }
 }
 
@@ -413,12 +436,22 @@ mod tests {
                     by: Permille(200),
                 },
             ),
-            // Within the margin.
+            // Within the margin of 50, of which it uses up 40.
             (0.52, Verdict::Published { version: 3 }),
+            (
+                0.53,
+                Verdict::Rejected {
+                    version: 4,
+                    by: Permille(40 + 20),
+                },
+            ),
+            // Better again, so the whole margin is there.
+            (0.4, Verdict::Published { version: 5 }),
+            (0.41, Verdict::Published { version: 6 }),
             (
                 f64::NAN,
                 Verdict::Rejected {
-                    version: 4,
+                    version: 7,
                     by: Permille(u32::MAX),
                 },
             ),
@@ -429,7 +462,35 @@ mod tests {
             assert_eq!(gated.verdict(), None, "told once");
         }
         let running = serving.begin();
-        assert_eq!((running.version, gated.job.sets[running.set]), (3, 0.52));
+        assert_eq!((running.version, gated.job.sets[running.set]), (6, 0.41));
+    }
+
+    #[test]
+    fn many_small_steps_down_pass_no_further_than_one_large_step() {
+        let (mut gated, mut serving, reverter) = gated(1, 1);
+        let worsen = |gated: &mut Gated<One>| {
+            for _ in 0..50 {
+                gated.job.weights *= 1.004;
+                step(gated);
+            }
+        };
+        worsen(&mut gated);
+        let set = serving.begin().set;
+        assert!(gated.job.sets[set] > 1.0 && gated.job.sets[set] <= 1.05);
+        // A revert leaves weights that are not those the debt is of.
+        assert!(reverter.revert().is_some());
+        gated.job.weights = 1.0;
+        assert_eq!(step(&mut gated), 6);
+        assert!(matches!(gated.verdict(), Some(Verdict::Published { .. })));
+    }
+
+    #[test]
+    fn a_loss_that_is_no_number_passes_no_margin() {
+        let (mut gated, ..) = gated(1, 1);
+        gated.gate.margin = Permille(u32::MAX);
+        gated.job.weights = f64::INFINITY;
+        step(&mut gated);
+        assert!(matches!(gated.verdict(), Some(Verdict::Rejected { .. })));
     }
 
     #[test]
@@ -520,11 +581,12 @@ mod tests {
         ) {
             let score = |right| Score { loss, right, samples };
             for metric in [Metric::Loss, Metric::Accuracy, Metric::Both] {
-                prop_assert_eq!(metric.worse_by(score(old), score(old)), Permille(0));
+                prop_assert_eq!(metric.worse_by(score(old), score(old)), 0);
             }
-            let by = Metric::Accuracy.worse_by(score(new), score(old)).0;
-            prop_assert_eq!(by, (old.saturating_sub(new) * 1_000).div_ceil(samples));
-            prop_assert_eq!(Metric::Both.worse_by(score(new), score(old)).0, by);
+            let by = Metric::Accuracy.worse_by(score(new), score(old));
+            let lost = (i64::from(old) - i64::from(new)) as f64;
+            prop_assert_eq!(by, (lost * 1_000.0 / f64::from(samples)).ceil() as i64);
+            prop_assert_eq!(Metric::Both.worse_by(score(new), score(old)), by.max(0));
         }
     }
 }

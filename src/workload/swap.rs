@@ -250,8 +250,7 @@ pub struct Running<'a> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.shared
-            .change(|state| Some(State { busy: NONE, ..state }));
+        self.shared.change(|state| Some(State { busy: NONE, ..state }));
     }
 }
 
@@ -278,104 +277,6 @@ impl Reverter {
             match self.shared.word.compare_exchange(word, wanted, AcqRel, Acquire) {
                 Ok(_) => return Some(version),
                 Err(other) => word = other,
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn publish(publisher: &mut Publisher) -> Option<u32> {
-        publisher.spare()?;
-        publisher.publish(publisher.changes())
-    }
-
-    #[test]
-    fn each_set_in_turn_serves_and_the_one_before_is_kept() {
-        let (mut publisher, mut serving, reverter) = channel();
-        assert_eq!(reverter.revert(), None);
-        let first = serving.begin();
-        assert_eq!((first.set, first.version), (0, 0));
-        drop(first);
-        for version in 1..=7 {
-            assert_eq!(publish(&mut publisher), Some(version));
-            assert_eq!(serving.begin().version, version);
-            assert_eq!(serving.begin().set, version as usize % SETS);
-        }
-        assert_eq!(reverter.revert(), Some(6));
-        assert_eq!(serving.begin().version, 6);
-        assert_eq!(reverter.revert(), None, "what was reverted is gone");
-        assert_eq!(publish(&mut publisher), Some(8));
-        assert_eq!(reverter.revert(), Some(6));
-    }
-
-    #[test]
-    fn a_set_that_a_minibatch_runs_with_is_not_spare() {
-        let (mut publisher, mut serving, _) = channel();
-        let running = serving.begin();
-        publish(&mut publisher).unwrap();
-        publish(&mut publisher).unwrap();
-        assert!(publisher.spare().is_none());
-        drop(running);
-        assert_eq!(publisher.spare().unwrap().index(), 0);
-    }
-
-    #[test]
-    fn weights_that_were_compared_with_what_serves_no_more_are_not_published() {
-        let (mut publisher, mut serving, reverter) = channel();
-        publish(&mut publisher).unwrap();
-        let (changes, spare) = (publisher.changes(), publisher.spare().unwrap().index());
-        reverter.revert().unwrap();
-        assert_eq!(publisher.publish(changes), None);
-        assert_eq!(serving.begin().version, 0);
-        assert_eq!(publisher.spare().unwrap().index(), spare);
-    }
-
-    #[test]
-    fn a_rejected_set_keeps_its_number_to_itself() {
-        let (mut publisher, mut serving, _) = channel();
-        publisher.spare().unwrap();
-        assert_eq!(publisher.reject(), 1);
-        assert_eq!(serving.begin().version, 0);
-        assert_eq!(publish(&mut publisher), Some(2));
-    }
-
-    #[test]
-    fn sets_of_another_swap_are_told_apart() {
-        let (mut publisher, serving, _) = channel();
-        let (.., other, _) = channel();
-        let set = publisher.spare().unwrap();
-        assert!(set.is_of(&serving.mark()) && !set.is_of(&other.mark()) && set.is_spare());
-        assert!(!publisher.serving().is_spare());
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
-        #[test]
-        fn a_spare_set_is_never_one_that_serves_served_or_runs(steps in prop::collection::vec(0_u8..3, 0..60)) {
-            let (mut publisher, mut serving, reverter) = channel();
-            let mut versions = vec![0];
-            for step in steps {
-                match step {
-                    0 => versions.extend(publish(&mut publisher)),
-                    1 => {
-                        let back = reverter.revert();
-                        prop_assert_eq!(back.is_some(), versions.len() > 1 && back == versions.iter().rev().nth(1).copied());
-                        if back.is_some() {
-                            // One step back is all there is.
-                            versions = vec![back.unwrap_or(0)];
-                        }
-                    }
-                    _ => drop(publisher.spare()),
-                }
-                let state = publisher.shared.state();
-                let spare = publisher.spare().map(|set| set.index() as u64);
-                prop_assert!(spare.is_some_and(|set| set != state.serving && set != state.previous));
-                prop_assert_eq!(Some(&serving.begin().version), versions.last());
             }
         }
     }

@@ -94,8 +94,8 @@ impl Candidate {
         }
         let mut places = Vec::new();
         for (name, tensor) in sets.names.iter().zip(sets.tensors.first().into_iter().flatten()) {
-            let (place, dims) =
-                state(name).ok_or_else(|| no_tensor(trainer, name, "state, a weight of the forward model,"))?;
+            let (place, dims) = state(name)
+                .ok_or_else(|| no_tensor(trainer, name, "state, a weight of the forward model,"))?;
             if dims != tensor.dims {
                 return Err(OnnxError::WrongTensor {
                     model: trainer.to_string(),
@@ -241,10 +241,7 @@ fn within(all: &Range<usize>, wanted: &Range<usize>) -> Range<usize> {
 /// that is no class is a wrong answer of no likelihood.
 fn judge(score: &mut Score, logits: &[f32], label: i64) {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = logits
-        .iter()
-        .map(|logit| f64::from(*logit - largest).exp())
-        .sum();
+    let sum: f64 = logits.iter().map(|logit| f64::from(*logit - largest).exp()).sum();
     let known = usize::try_from(label)
         .ok()
         .and_then(|label| logits.get(label))

@@ -172,7 +172,9 @@ impl OnnxTraining {
         let mut target = wanted.0;
         for _ in 0..ROUNDS {
             // One piece of a step is the fetch, and those of the gate come after.
-            let gate = self.fill_pieces().saturating_add(self.eval_pieces().saturating_mul(2));
+            let gate = self
+                .fill_pieces()
+                .saturating_add(self.eval_pieces().saturating_mul(2));
             let cut = borders(
                 times,
                 target,
