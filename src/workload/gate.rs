@@ -24,7 +24,11 @@ pub struct Score {
 }
 
 impl Score {
+    /// Of no samples there is nothing to add, whatever the loss says.
     fn add(&mut self, other: Score) {
+        if other.samples == 0 {
+            return;
+        }
         self.loss += other.loss;
         self.right = self.right.saturating_add(other.right);
         self.samples = self.samples.saturating_add(other.samples);
@@ -387,7 +391,10 @@ mod tests {
                 return Err(error);
             }
             if piece >= self.held_out {
-                return Ok(Score::default());
+                return Ok(Score {
+                    loss: 99.0,
+                    ..Score::default()
+                });
             }
             Ok(Score {
                 loss: 4.0 * self.sets[set.index()],

@@ -37,7 +37,12 @@ PIN(sizeof(fulcrum_recovery_t) >= 16, "fulcrum_recovery_t, first release");
 PIN(offsetof(fulcrum_recovery_t, reserved) == 12, "fulcrum_recovery_t, first release");
 PIN(sizeof(fulcrum_sample_t) >= 128, "fulcrum_sample_t, first release");
 PIN(offsetof(fulcrum_sample_t, cooling) == 124, "fulcrum_sample_t, first release");
+PIN(offsetof(fulcrum_job_statistics_t, swaps) == 80, "fulcrum_job_statistics_t, second release");
+PIN(sizeof(fulcrum_score_t) == 16, "fulcrum_score_t is frozen");
+PIN(offsetof(fulcrum_completion_t, model_version) == 48, "fulcrum_completion_t is frozen");
 #if UINTPTR_MAX == UINT64_MAX
+PIN(offsetof(fulcrum_job_t, margin_permille) == 132, "fulcrum_job_t, second release");
+PIN(offsetof(fulcrum_stream_t, apply) == 96, "fulcrum_stream_t, second release");
 PIN(sizeof(fulcrum_stream_t) >= 80, "fulcrum_stream_t, first release");
 PIN(offsetof(fulcrum_stream_t, minibatch) == 48, "fulcrum_stream_t, first release");
 PIN(offsetof(fulcrum_stream_t, user) == 72, "fulcrum_stream_t, first release");
