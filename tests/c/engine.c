@@ -87,9 +87,10 @@ static fulcrum_completion_t asked(fulcrum_runtime_t *rt) {
 }
 
 static void better_weights_serve_and_a_revert_brings_the_ones_before_back(void) {
-  struct engine engine = {0};
+  struct engine engine;
   uint64_t answers[4096];
   uint32_t version = 0, again = 99;
+  memset(&engine, 0, sizeof engine);
   engine.weights = engine.sets[0] = engine.sets[1] = engine.sets[2] = 1e6f;
   engine.step = 0.9f;
   memset(answers, 0, sizeof answers);
@@ -113,9 +114,10 @@ static void better_weights_serve_and_a_revert_brings_the_ones_before_back(void) 
 }
 
 static void worse_weights_are_rejected_and_told(void) {
-  struct engine engine = {0};
+  struct engine engine;
   fulcrum_event_t event;
   uint64_t rejected = 0;
+  memset(&engine, 0, sizeof engine);
   engine.weights = engine.sets[0] = engine.sets[1] = engine.sets[2] = 1.0f;
   engine.step = 1.5f;
   fulcrum_runtime_t *rt = started_with(&engine);
@@ -155,12 +157,13 @@ static int32_t train_for_long(void *user, uint32_t piece, float *loss) {
 
 static void a_piece_far_above_the_deadline_is_admitted_where_it_can_be_aborted_and_is(void) {
   const uint64_t length = 600 * MS;
-  struct engine engine = {0};
+  struct engine engine;
   fulcrum_runtime_t *rt = opened();
   const fulcrum_stream_t stream = good_stream();
   fulcrum_job_t job = good_job();
   uint32_t number = 99;
   uint64_t bound = 0;
+  memset(&engine, 0, sizeof engine);
   job.piece_count = 1;
   job.piece_ns = &length;
   job.run_piece = train_for_long;
