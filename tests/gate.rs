@@ -231,6 +231,31 @@ fn weights_trained_on_wrong_labels_are_rejected_and_inference_answers_as_before(
 }
 
 #[test]
+fn pieces_of_the_gate_that_are_given_up_change_no_verdict() {
+    let (mut straight, mut aborted) = (pair(every_step()), pair(every_step()));
+    let aborter = aborted.training.aborter().unwrap();
+    let mut given_up = 0;
+    for _ in 0..5 {
+        let expected = step(&mut straight.training);
+        for piece in 0..aborted.training.pieces() {
+            // The flag stands before the run, so the run ends at its first node; a copy is no run.
+            aborter.abort();
+            let mut outcome = aborted.training.run_piece(piece);
+            if outcome == Err(WorkloadError::Aborted) {
+                given_up += 1;
+                outcome = aborted.training.run_piece(piece);
+            }
+            if let Progress::Stepped { .. } = outcome.unwrap() {
+                assert_eq!(aborted.training.verdict(), expected);
+                assert_eq!(answers(&mut aborted.inference), answers(&mut straight.inference));
+                break;
+            }
+        }
+    }
+    assert!(given_up >= 5 * 7, "a segment and six minibatches a step: {given_up}");
+}
+
+#[test]
 fn a_revert_restores_the_answers_bit_for_bit_and_the_next_swap_goes_on() {
     // Everything passes, so that each step swaps.
     let mut pair = pair(Gate {

@@ -443,13 +443,13 @@ mod tests {
                     by: Permille(200),
                 },
             ),
-            // Within the margin of 50, of which it uses up 40.
-            (0.52, Verdict::Published { version: 3 }),
+            // Within the margin of 50, of which it uses up 32.
+            (0.515625, Verdict::Published { version: 3 }),
             (
-                0.53,
+                0.53125,
                 Verdict::Rejected {
                     version: 4,
-                    by: Permille(40 + 20),
+                    by: Permille(32 + 31),
                 },
             ),
             // Better again, so the whole margin is there.
