@@ -252,7 +252,10 @@ fn pieces_of_the_gate_that_are_given_up_change_no_verdict() {
             }
         }
     }
-    assert!(given_up >= 5 * 7, "a segment and six minibatches a step: {given_up}");
+    assert!(
+        given_up >= 5 * 7,
+        "a segment and six minibatches a step: {given_up}"
+    );
 }
 
 #[test]

@@ -5,10 +5,11 @@ pub mod dispatcher;
 pub mod doorbell;
 mod futex;
 pub mod realtime;
+mod side;
 mod watch;
 
-pub use dispatcher::Completion;
 pub use realtime::{Realtime, Warning};
+pub use side::Completion;
 
 use crate::clock::{Clock, Monotonic};
 use crate::limits;
@@ -22,8 +23,9 @@ use crate::trace::Event;
 use crate::units::Nanos;
 use crate::workload::{Inference, Training};
 use core::fmt;
-use dispatcher::{DecisionLog, Dispatcher, JobSide, StreamSide};
+use dispatcher::{DecisionLog, Dispatcher};
 use doorbell::Doorbell;
+use side::{JobSide, StreamSide};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;

@@ -16,6 +16,7 @@ pub mod feed;
 pub mod gate;
 #[cfg(feature = "onnx")]
 pub mod onnx;
+mod score;
 pub mod swap;
 
 /// Why a workload could not do its piece.
