@@ -111,6 +111,27 @@
 #define FULCRUM_PIN_CPU 4
 
 /**
+ * Sets of weights that a job and its stream share, numbered from 0: in service, in service before, being filled. All hold the
+ * first weights when they are registered.
+ */
+#define FULCRUM_WEIGHT_SETS 3
+
+/**
+ * Weights are compared by their mean loss: worse by so many thousandths of the loss in service.
+ */
+#define FULCRUM_METRIC_LOSS 0
+
+/**
+ * Weights are compared by their right answers: worse by so many thousandths of all samples.
+ */
+#define FULCRUM_METRIC_ACCURACY 1
+
+/**
+ * Weights are compared by both; the worse of the two counts.
+ */
+#define FULCRUM_METRIC_BOTH 2
+
+/**
  * Stream flag: requests come at any time, but never two within period_ns. Without it they come each period_ns.
  */
 #define FULCRUM_SPORADIC 1
@@ -144,6 +165,11 @@
  * There is nothing to train on yet; the same piece is asked for again a little later.
  */
 #define FULCRUM_PIECE_DRY 2
+
+/**
+ * A piece was given up because the job's abort function was called; the same one is run again, as if it had never started.
+ */
+#define FULCRUM_PIECE_ABORTED 3
 
 /**
  * A minibatch ran: index is its stream, value its requests, span_ns the time from its start to its end.
@@ -197,9 +223,25 @@
 #define FULCRUM_EVENT_HUNG 10
 
 /**
+ * A minibatch ran with newer weights than the one before: index is its stream, value their version.
+ */
+#define FULCRUM_EVENT_SWAPPED 11
+
+/**
+ * A minibatch ran with older weights than the one before, after a revert: index is its stream, value their version.
+ */
+#define FULCRUM_EVENT_REVERTED 12
+
+/**
+ * New weights are not used: index is their job, value the version they would have had, loss by how much they are worse than
+ * those in service, as a part: 0.05 is five per cent.
+ */
+#define FULCRUM_EVENT_REJECTED 13
+
+/**
  * A piece of a cut minibatch ran: index is its stream, value its place in the minibatch, span_ns its time.
  */
-#define FULCRUM_EVENT_MINIBATCH_PIECE 11
+#define FULCRUM_EVENT_MINIBATCH_PIECE 14
 
 /**
  * CPU cores online, counted from core 0 up.
@@ -442,6 +484,15 @@ typedef struct fulcrum_completion_t {
    * With FULCRUM_ERR_FAILED (503) what the run callback returned; else 0.
    */
   int32_t code;
+  /**
+   * The version of the weights its minibatch ran with: 0 for those the stream was added with. It goes back only by
+   * fulcrum_revert.
+   */
+  uint32_t model_version;
+  /**
+   * 0.
+   */
+  uint32_t reserved;
 } fulcrum_completion_t;
 
 /**
@@ -460,6 +511,14 @@ typedef int32_t (*fulcrum_run_minibatch_piece_t)(void *user,
                                                  const struct fulcrum_request_t *requests,
                                                  uint32_t count,
                                                  uint64_t *answers);
+
+/**
+ * Has a stream use another set of weights from its next minibatch on: those of version `version`, in set `set`. Called on
+ * the dispatcher thread right before that minibatch, whose cost it is part of; so it exchanges a pointer or an index, and
+ * copies nothing. Before the first call set 0 serves, with version 0. It must not throw, jump out, allocate, lock or touch
+ * files.
+ */
+typedef void (*fulcrum_apply_t)(void *user, uint32_t set, uint32_t version);
 
 /**
  * What a stream asks for.
@@ -539,16 +598,70 @@ typedef struct fulcrum_stream_t {
    * Runs a piece. Not NULL if piece_count is above 0.
    */
   fulcrum_run_minibatch_piece_t run_piece;
+  /**
+   * Takes new weights; NULL: the stream keeps those it has.
+   */
+  fulcrum_apply_t apply;
 } fulcrum_stream_t;
 
 /**
  * Runs one piece of the present step, on the dispatcher thread. Pieces are counted from 0. Returns FULCRUM_PIECE_RAN;
- * for the step's last piece it writes the loss and returns FULCRUM_PIECE_STEPPED; without data FULCRUM_PIECE_DRY. Any
- * other number means that it failed, and so does a loss that is not a number: the step then starts again from piece 0,
+ * for the step's last piece it writes the loss and returns FULCRUM_PIECE_STEPPED; without data FULCRUM_PIECE_DRY;
+ * given up by the job's abort function FULCRUM_PIECE_ABORTED. Any other number means that it failed, and so does a loss that is not a number: the step then starts again from piece 0,
  * and the function goes back to the state of the last whole step. It must not throw, jump out, allocate, lock or touch
  * files.
  */
 typedef int32_t (*fulcrum_run_piece_t)(void *user, uint32_t piece, float *loss);
+
+/**
+ * Ends the running piece as soon as it can, which then returns FULCRUM_PIECE_ABORTED and is run again. Called from any thread,
+ * while pieces run on another, so it sets a flag and nothing more. A call that finds no piece running may end the next one.
+ */
+typedef void (*fulcrum_abort_t)(void *user);
+
+/**
+ * Copies part `part`, counted from 0, of a job's present weights into set `set`, on the dispatcher thread. Between two steps,
+ * one part a piece; nobody reads the set meanwhile. 0: done; FULCRUM_PIECE_ABORTED, if the job has an abort function: given
+ * up, to be called again; else it failed, and the old weights stay. It must not throw, jump out, allocate, lock or touch
+ * files.
+ */
+typedef int32_t (*fulcrum_fill_t)(void *user, uint32_t set, uint32_t part);
+
+/**
+ * What a set of weights is worth on some held-out samples. Its layout never changes.
+ */
+typedef struct fulcrum_score_t {
+  /**
+   * Sum of the samples' losses; 0 where only answers are judged.
+   */
+  double loss;
+  /**
+   * Samples that were answered rightly.
+   */
+  uint32_t right;
+  /**
+   * Samples judged; 0: there are no more.
+   */
+  uint32_t samples;
+} fulcrum_score_t;
+
+/**
+ * Judges set `set` on part `part`, counted from 0, of samples that were never trained on, on the dispatcher thread; one part a
+ * piece. Called for the new weights first, then for those in service with the same parts, which must be the same samples. It
+ * writes the score; one of no samples says that there are no more. Returns as fulcrum_fill_t, with the same rules.
+ */
+typedef int32_t (*fulcrum_eval_t)(void *user, uint32_t set, uint32_t part, struct fulcrum_score_t *score);
+
+/**
+ * Writes part `part`, counted from 0, of a job's state as it is after a whole step. Returns its bytes, 0 past the last part;
+ * more than `capacity`: nothing was written, and so many are needed; below 0: it failed.
+ */
+typedef int64_t (*fulcrum_save_t)(void *user, uint32_t part, void *bytes, uint64_t capacity);
+
+/**
+ * Takes back a part of `size` bytes that fulcrum_save_t wrote, before the first step. 0: done; else it failed.
+ */
+typedef int32_t (*fulcrum_load_t)(void *user, uint32_t part, const void *bytes, uint64_t size);
 
 /**
  * What a training job asks for: one step after the other, each cut into pieces that run in order.
@@ -575,9 +688,72 @@ typedef struct fulcrum_job_t {
    */
   fulcrum_run_piece_t run_piece;
   /**
-   * Handed to the callback. Used on the dispatcher thread until the runtime is stopped or closed. May be NULL.
+   * Handed to every callback. Used on the dispatcher thread until the runtime is stopped or closed, but by abort, which
+   * any thread may call. May be NULL.
    */
   void *user;
+  /**
+   * How long it takes at most until a piece that was told to end has ended, ns: an upper value, part of the bound. Above 0
+   * with abort, else 0.
+   */
+  uint64_t abort_ns;
+  /**
+   * The longest that fill takes, ns. Above 0 with fill, else 0.
+   */
+  uint64_t fill_ns;
+  /**
+   * The longest that eval takes, ns. Above 0 with eval, else 0.
+   */
+  uint64_t eval_ns;
+  /**
+   * Ends the running piece; NULL: pieces run to their end.
+   */
+  fulcrum_abort_t abort;
+  /**
+   * Copies the job's weights for the stream below; NULL: it hands none over.
+   */
+  fulcrum_fill_t fill;
+  /**
+   * Judges weights before they serve; NULL: all that fill copied serve. Needs fill.
+   */
+  fulcrum_eval_t eval;
+  /**
+   * Writes the job's state; NULL: it cannot be saved.
+   */
+  fulcrum_save_t save;
+  /**
+   * Takes the job's state back; NULL: it cannot be loaded.
+   */
+  fulcrum_load_t load;
+  /**
+   * Must be 0.
+   */
+  size_t reserved;
+  /**
+   * Parts that fill copies, each a piece. Above 0 with fill, else 0. All pieces, those of a step, of fill and twice those of
+   * eval, are 128 at most.
+   */
+  uint32_t fill_count;
+  /**
+   * Parts that eval judges at most, each a piece, for each of the two sets. Above 0 with eval, else 0.
+   */
+  uint32_t eval_count;
+  /**
+   * With fill: the stream whose weights these are. It was added before, with an apply function; one job has it.
+   */
+  uint32_t stream;
+  /**
+   * With fill: steps from one set of weights to the next. Default 4.
+   */
+  uint32_t every;
+  /**
+   * With eval: FULCRUM_METRIC_LOSS (0), FULCRUM_METRIC_ACCURACY or FULCRUM_METRIC_BOTH.
+   */
+  uint32_t metric;
+  /**
+   * With eval: how much worse than those in service new weights may be, in thousandths as the metric says. Default 50.
+   */
+  uint32_t margin_permille;
 } fulcrum_job_t;
 
 /**
@@ -742,6 +918,14 @@ typedef struct fulcrum_job_statistics_t {
    * Time since the start, until the stop, ns. The job's share of the dispatcher is busy_ns / running_ns.
    */
   uint64_t running_ns;
+  /**
+   * Sets of weights that were put into service.
+   */
+  uint64_t swaps;
+  /**
+   * Sets of weights that were worse than those in service, and not used.
+   */
+  uint64_t rejected;
 } fulcrum_job_statistics_t;
 
 /**
@@ -765,11 +949,11 @@ typedef struct fulcrum_event_t {
    */
   uint64_t span_ns;
   /**
-   * A count; 0 where the kind has none.
+   * A count, a place or a version; 0 where the kind has none.
    */
   uint32_t value;
   /**
-   * The loss; 0 where the kind has none.
+   * The loss, or a part of it; 0 where the kind has none.
    */
   float loss;
 } fulcrum_event_t;
@@ -1205,6 +1389,16 @@ typedef struct fulcrum_sample_t {
 #define FULCRUM_ERR_NO_BOUND 313
 
 /**
+ * The stream takes no new weights: it was added without an apply function, or another job hands its weights to it.
+ */
+#define FULCRUM_ERR_NO_SWAP 314
+
+/**
+ * No version served before the present one, or it was reverted to already.
+ */
+#define FULCRUM_ERR_NO_VERSION 315
+
+/**
  * Admission: the inference streams alone need more than the accelerator has.
  */
 #define FULCRUM_ERR_OVERLOAD 321
@@ -1299,6 +1493,11 @@ typedef struct fulcrum_sample_t {
  */
 #define FULCRUM_ERR_ABORTED 507
 
+/**
+ * The workload does not offer what it was asked for. Never in a completion.
+ */
+#define FULCRUM_ERR_NO_FUNCTION 508
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -1381,6 +1580,21 @@ void fulcrum_close(struct fulcrum_runtime_t *rt);
 fulcrum_status_t fulcrum_mode_changed(const struct fulcrum_runtime_t *rt);
 
 /**
+ * METHOD fulcrum_runtime_t: goes back to the weights that served a stream before the present ones, from its next minibatch
+ * on. One step back is kept; what was gone back from is dropped. The job trains on from where it is.
+ *
+ * | allocates no | blocks no | threads any | real-time yes |
+ * @param rt  a runtime that was started
+ * @param stream  the stream's number
+ * @param[out] out_version  the version that serves now
+ * @return FULCRUM_OK, FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_NO_STREAM (311), FULCRUM_ERR_NO_SWAP (314),
+ *         FULCRUM_ERR_NO_VERSION (315), FULCRUM_ERR_PHASE (401), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_revert(struct fulcrum_runtime_t *rt,
+                                uint32_t stream,
+                                uint32_t *out_version);
+
+/**
  * METHOD fulcrum_runtime_t: adds an inference stream. Streams are numbered from 0 in the order of adding. What the
  * struct and its name hold is copied.
  *
@@ -1410,8 +1624,8 @@ fulcrum_status_t fulcrum_stream_add(struct fulcrum_runtime_t *rt,
  * @param[out] out_job  the job's number
  * @param[out] error  detail, written only on failure; may be NULL
  * @return FULCRUM_OK, FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_TOO_NEW (103), FULCRUM_ERR_SIZE (104),
- *         FULCRUM_ERR_NAME (106), FULCRUM_ERR_JOBS_FULL (302), FULCRUM_ERR_PIECES (305), FULCRUM_ERR_PHASE (401),
- *         FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ *         FULCRUM_ERR_NAME (106), FULCRUM_ERR_JOBS_FULL (302), FULCRUM_ERR_PIECES (305), FULCRUM_ERR_NO_STREAM (311),
+ *         FULCRUM_ERR_NO_SWAP (314), FULCRUM_ERR_PHASE (401), FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
  */
 fulcrum_status_t fulcrum_job_add(struct fulcrum_runtime_t *rt,
                                  const struct fulcrum_job_t *job,

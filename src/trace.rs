@@ -1,6 +1,6 @@
 //! An [`Event`] is one thing that happened on the dispatcher, in fixed size.
 
-use crate::units::Nanos;
+use crate::units::{Nanos, Permille};
 
 /// What happened. Times are moments on the monotonic clock.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -98,6 +98,35 @@ pub enum Event {
         piece: u16,
         /// When it started.
         since: Nanos,
+    },
+    /// A minibatch ran with newer weights than the one before.
+    Swapped {
+        /// Index of the stream.
+        stream: u8,
+        /// Their version.
+        version: u32,
+        /// When it started.
+        at: Nanos,
+    },
+    /// A minibatch ran with older weights than the one before: somebody reverted.
+    Reverted {
+        /// Index of the stream.
+        stream: u8,
+        /// Their version.
+        version: u32,
+        /// When it started.
+        at: Nanos,
+    },
+    /// New weights were worse than those in service by more than the margin, and are not used.
+    Rejected {
+        /// Index of the job.
+        job: u8,
+        /// The version they would have had.
+        version: u32,
+        /// By how much.
+        by: Permille,
+        /// When.
+        at: Nanos,
     },
 }
 

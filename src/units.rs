@@ -232,6 +232,18 @@ impl fmt::Display for Millicelsius {
     }
 }
 
+/// Thousandths of something that the place of use names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct Permille(pub u32);
+
+impl fmt::Display for Permille {
+    /// Per cent with one digit, as `2.5 %`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{} %", self.0 / 10, self.0 % 10)
+    }
+}
+
 #[cfg(test)]
 #[cfg(feature = "std")]
 mod tests {
@@ -285,5 +297,6 @@ mod tests {
         assert_eq!(Milliwatts(29_474).to_string(), "29.47 W");
         assert_eq!(Millicelsius(-1_500).to_string(), "-1.5 C");
         assert_eq!(Millijoules(12_345).to_string(), "12.34 J");
+        assert_eq!(Permille(25).to_string(), "2.5 %");
     }
 }

@@ -99,6 +99,8 @@ fn with_the_default_limits_every_promise_of_the_demo_holds() {
         number("/accuracy/after_shift") <= number("/accuracy/before") - 0.2,
         "{run}"
     );
+    assert!(number("/training/swaps") > 0.0, "{run}");
+    assert!(number("/training/rejected") >= 0.0, "{run}");
     assert!(number("/power/max_w") <= number("/power/limit_w"), "{run}");
     assert!(number("/power/mean_w") > 0.0 && number("/training/minibatches") > 0.0);
     let mut written = scratch.names("fulcrum-demo");

@@ -22,6 +22,7 @@ use fulcrum::ffi::sampler::{
 use fulcrum::ffi::statistics::{fulcrum_stream_statistics, fulcrum_stream_statistics_t};
 use fulcrum::ffi::status::{FULCRUM_EMPTY, FULCRUM_OK, fulcrum_status_text};
 use fulcrum::ffi::stream::{FULCRUM_SPORADIC, fulcrum_stream_add, fulcrum_stream_t};
+use fulcrum::ffi::weights::fulcrum_revert;
 use fulcrum::twin::tree::{Options, Tree};
 use std::ffi::CString;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -43,6 +44,8 @@ unsafe extern "C" fn note(user: *mut c_void, _: *const fulcrum_request_t, _: u32
     seen.last.store(calls(), SeqCst);
     0
 }
+
+unsafe extern "C" fn take(_: *mut c_void, _: u32, _: u32) {}
 
 #[test]
 fn after_the_start_no_call_and_no_callback_allocates() {
@@ -66,6 +69,7 @@ fn after_the_start_no_call_and_no_callback_allocates() {
         piece_count: 0,
         piece_ns: null(),
         run_piece: None,
+        apply: Some(take),
     };
     let mut rt: *mut fulcrum_runtime_t = null_mut();
     let mut number = 0;
@@ -81,7 +85,7 @@ fn after_the_start_no_call_and_no_callback_allocates() {
         let mut statistics = core::mem::zeroed::<fulcrum_stream_statistics_t>();
         statistics.size = size_of::<fulcrum_stream_statistics_t>() as u32;
         let mut error = core::mem::zeroed::<fulcrum_error_t>();
-        let (mut event, mut count) = (fulcrum_event_t::default(), 0);
+        let (mut event, mut count, mut version) = (fulcrum_event_t::default(), 0, 0);
         let before = calls();
         for token in 0..100 {
             let mut statuses = fulcrum_submit(rt, number, token, fulcrum_now_ns());
@@ -96,6 +100,7 @@ fn after_the_start_no_call_and_no_callback_allocates() {
             let _ = (
                 fulcrum_submit(rt, 99, token, 0),
                 fulcrum_warning_get(rt, 99, &mut error),
+                fulcrum_revert(rt, number, &mut version),
             );
             let _ = fulcrum_status_text(statuses);
             assert_eq!(statuses, FULCRUM_OK);

@@ -8,12 +8,14 @@ mod counting;
 use counting::calls;
 use fulcrum::clock::{Clock, Monotonic};
 use fulcrum::limits;
-use fulcrum::runtime::{Builder, Options};
+use fulcrum::runtime::{Builder, Options, Runtime};
 use fulcrum::schedule::{Arrival, JobSpec, Overdue, Pieces, Request, StreamSpec, name};
 use fulcrum::twin::{Paced, Twin};
 use fulcrum::units::Nanos;
-use fulcrum::workload::Progress;
 use fulcrum::workload::callback::{JobCallback, StreamCallback};
+use fulcrum::workload::gate::{Gate, Gated, Score};
+use fulcrum::workload::swap::{self, SETS, Serving, Set};
+use fulcrum::workload::{Inference, Progress, Training, WorkloadError};
 use std::os::unix::thread::JoinHandleExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -50,74 +52,153 @@ fn options() -> Options {
     }
 }
 
-#[test]
-fn after_start_the_dispatcher_thread_makes_no_allocation() {
-    // Each callback runs on the dispatcher thread and notes that thread's count; the first note is the baseline.
-    let (first, last, runs) = (
-        Arc::new(AtomicU64::new(u64::MAX)),
-        Arc::new(AtomicU64::new(0)),
-        Arc::new(AtomicU64::new(0)),
-    );
-    let note = {
-        let (first, last, runs) = (Arc::clone(&first), Arc::clone(&last), Arc::clone(&runs));
-        move || {
-            first.fetch_min(calls(), SeqCst);
-            last.store(calls(), SeqCst);
-            runs.fetch_add(1, SeqCst);
+/// Notes the allocations of the thread it is called on; the first note is the baseline.
+#[derive(Clone, Default)]
+struct Notes(Arc<[AtomicU64; 3]>);
+
+impl Notes {
+    fn note(&self) {
+        let [first, last, notes] = &*self.0;
+        if notes.fetch_add(1, SeqCst) == 0 {
+            first.store(calls(), SeqCst);
         }
-    };
-    let mut builder = Builder::new(options());
-    let answer = {
-        let note = note.clone();
-        move |requests: &[Request], answers: &mut [u64]| {
-            note();
-            answers[0] = requests[0].token + 1;
-            Ok(())
-        }
-    };
-    let (mut submitter, mut completions) = builder
-        .stream(camera(), Box::new(StreamCallback(answer)))
-        .unwrap();
-    // At the pace of the simulated board, as in the demo.
-    let twin = Twin::open("agx-orin", 1).unwrap();
-    let run = move |piece| {
-        note();
+        last.store(calls(), SeqCst);
+    }
+
+    /// Allocations since the first note, and how many notes there were.
+    fn told(&self) -> (u64, u64) {
+        let [first, last, notes] = &*self.0;
+        (last.load(SeqCst) - first.load(SeqCst), notes.load(SeqCst))
+    }
+}
+
+/// Answers with the version of the weights that serve.
+struct Answers {
+    notes: Notes,
+    serving: Serving,
+    version: u32,
+}
+
+impl Inference for Answers {
+    fn run(&mut self, requests: &[Request], answers: &mut [u64]) -> Result<(), WorkloadError> {
+        self.notes.note();
+        self.version = self.serving.begin().version;
+        answers[0] = requests[0].token + 1;
+        Ok(())
+    }
+
+    fn version(&self) -> u32 {
+        self.version
+    }
+}
+
+/// Steps of three pieces, whose weights get better twice and then worse.
+struct Learner {
+    notes: Notes,
+    steps: u64,
+    sets: [f64; SETS],
+}
+
+impl Training for Learner {
+    fn pieces(&self) -> u16 {
+        3
+    }
+
+    fn run_piece(&mut self, piece: u16) -> Result<Progress, WorkloadError> {
+        self.notes.note();
+        self.steps += u64::from(piece == 2);
         Ok(if piece == 2 {
             Progress::Stepped { loss: 1.0 }
         } else {
             Progress::Ran
         })
+    }
+
+    fn fill_pieces(&self) -> u16 {
+        1
+    }
+
+    fn fill(&mut self, _: u16, set: &Set<'_>) -> Result<(), WorkloadError> {
+        self.notes.note();
+        self.sets[set.index()] = [0.5, 0.25, 9.0][self.steps as usize % 3];
+        Ok(())
+    }
+
+    fn eval_pieces(&self) -> u16 {
+        1
+    }
+
+    fn eval(&mut self, _: u16, set: &Set<'_>) -> Result<Score, WorkloadError> {
+        self.notes.note();
+        Ok(Score {
+            loss: self.sets[set.index()],
+            right: 0,
+            samples: 1,
+        })
+    }
+}
+
+#[test]
+fn after_start_the_dispatcher_thread_makes_no_allocation() {
+    let notes = Notes::default();
+    let (publisher, serving, reverter) = swap::channel();
+    let mut builder = Builder::new(options());
+    let answers = Answers {
+        notes: notes.clone(),
+        serving,
+        version: 0,
     };
+    let (mut submitter, mut completions) = builder.stream(camera(), Box::new(answers)).unwrap();
+    // At the pace of the simulated board, as in the demo.
+    let twin = Twin::open("agx-orin", 1).unwrap();
+    let job = Learner {
+        notes: notes.clone(),
+        steps: 0,
+        sets: [1.0; SETS],
+    };
+    let gate = Gate {
+        every: 1,
+        ..Gate::default()
+    };
+    let gated = Gated::new(job, publisher, gate);
+    let mut spec = learner();
+    let piece = Nanos::from_micros(100);
+    spec.pieces = gated.lengths(&spec.pieces, piece, piece).unwrap();
     builder
-        .job(
-            learner(),
-            Box::new(Paced::new(JobCallback { pieces: 3, run }, twin, Nanos::MAX)),
-        )
+        .job(spec, Box::new(Paced::new(gated, twin, Nanos::MAX)))
         .unwrap();
     let mut runtime = builder.start().unwrap();
-    let mut answered = 0;
-    for token in 0..500 {
+    let (mut answered, mut reverts) = (0, 0);
+    let statistics = |runtime: &Runtime| {
+        let job = runtime.job(0).unwrap();
+        (job.steps.get(), job.swaps.get(), job.rejected.get())
+    };
+    let mut token = 0;
+    loop {
         // A full queue is one of the paths; nobody minds a request that comes back.
         let _ = submitter.submit(Request {
             token,
             release: Monotonic.now(),
         });
+        token += 1;
         if token % 50 == 0 {
             std::thread::sleep(Duration::from_millis(3));
+            reverts += u64::from(reverter.revert().is_some());
         }
         while let Some(completion) = completions.poll() {
             assert_eq!(completion.answer, Ok(completion.request.token + 1));
             answered += 1;
         }
-    }
-    while runtime.job(0).unwrap().steps.get() < 100 {
-        std::thread::sleep(Duration::from_millis(1));
+        let (steps, swaps, rejected) = statistics(&runtime);
+        if token >= 500 && steps > 100 && swaps > 2 && rejected > 2 && reverts > 2 {
+            break;
+        }
     }
     runtime.stop();
-    assert!(answered > 0 && runs.load(SeqCst) > 300);
+    let (allocations, runs) = notes.told();
+    assert!(answered > 0 && runs > 300);
     assert_eq!(
-        last.load(SeqCst),
-        first.load(SeqCst),
+        allocations, 0,
         "allocations on the dispatcher thread after its first piece"
     );
 }

@@ -6,6 +6,8 @@ mod counting;
 
 use counting::calls;
 use fulcrum::units::Nanos;
+use fulcrum::workload::feed::{self, HeldOut};
+use fulcrum::workload::gate::{Gate, Gated};
 use fulcrum::workload::onnx::model::{Weight, decode_weights};
 use fulcrum::workload::onnx::{
     InferenceConfig, Library, OnnxError, OnnxInference, OnnxTraining, Publish, TrainingConfig, weight_names,
@@ -35,7 +37,7 @@ fn picture(token: u64, row: &mut [f32]) {
     }
 }
 
-fn inference(minibatch: usize, swap: Option<swap::Receiver>) -> InferenceConfig {
+fn inference(minibatch: usize, swap: Option<swap::Serving>) -> InferenceConfig {
     let fill = |request: &Request, row: &mut [f32]| {
         picture(request.token, row);
         Ok(())
@@ -88,7 +90,7 @@ fn trainer(wanted_piece: Option<Nanos>) -> OnnxTraining {
     OnnxTraining::new(&library(), STEP, training(wanted_piece, None)).unwrap()
 }
 
-fn step(training: &mut OnnxTraining) -> f32 {
+fn step(training: &mut impl Training) -> f32 {
     for piece in 0..training.pieces() {
         match training.run_piece(piece).unwrap() {
             Progress::Ran => assert!(piece + 1 < training.pieces()),
@@ -290,25 +292,6 @@ fn a_finite_loss_with_a_broken_new_state_keeps_the_last_good_state() {
 }
 
 #[test]
-fn a_swap_of_another_size_than_the_weights_is_refused_at_both_ends() {
-    let (sender, receiver) = swap::channel(10);
-    let names = weight_names("tiny_infer.onnx", INFER).unwrap();
-    let publish = Publish {
-        sender,
-        names,
-        every: 1,
-    };
-    let refused = OnnxTraining::new(&library(), STEP, training(None, Some(publish)))
-        .err()
-        .unwrap();
-    assert!(matches!(refused, OnnxError::Swap { found: 10, .. }), "{refused}");
-    let refused = OnnxInference::new(&library(), INFER, inference(1, Some(receiver)))
-        .err()
-        .unwrap();
-    assert!(matches!(refused, OnnxError::Swap { found: 10, .. }), "{refused}");
-}
-
-#[test]
 fn without_data_training_waits() {
     let mut config = training(None, None);
     config.fetch = Box::new(|_, _| false);
@@ -317,60 +300,51 @@ fn without_data_training_waits() {
     assert_eq!(training.run_piece(1), Err(WorkloadError::Failed(-2)));
 }
 
-#[test]
-fn new_weights_go_live_between_two_runs() {
-    let names = weight_names("tiny_infer.onnx", INFER).unwrap();
-    let values = weights().iter().map(|weight| weight.values.len()).sum();
-    let (sender, receiver) = swap::channel(values);
-    let publish = Publish {
-        sender,
-        names: names.clone(),
-        every: 2,
-    };
-    let mut training = OnnxTraining::new(&library(), STEP, training(None, Some(publish))).unwrap();
-    let mut swapped = OnnxInference::new(&library(), INFER, inference(1, Some(receiver))).unwrap();
-    answers(&mut swapped, &[1]);
-    assert_eq!(swapped.version(), 0);
-    for version in 1..=3 {
-        step(&mut training);
-        step(&mut training);
-        answers(&mut swapped, &[1]);
-        assert_eq!(swapped.version(), version);
+/// Held-out samples of [`stripes`], as many as fit.
+fn held_out(samples: usize) -> HeldOut {
+    let (mut push, pull) = feed::handover(ROW, samples);
+    let (mut x, mut y) = (vec![0.0; ROW * samples], vec![0; samples]);
+    stripes(&mut x, &mut y);
+    for (row, label) in x.chunks_exact(ROW).zip(&y) {
+        push.push(row, *label as u64).unwrap();
     }
-    let mut config = inference(1, None);
-    config.weights = training.weights(&names);
-    let mut fresh = OnnxInference::new(&library(), INFER, config).unwrap();
-    for token in 0..50 {
-        assert_eq!(answers(&mut swapped, &[token]), answers(&mut fresh, &[token]));
-    }
+    HeldOut::new(pull, samples)
 }
 
 #[test]
-fn after_registration_neither_inference_nor_training_allocates_in_rust() {
-    let names = weight_names("tiny_infer.onnx", INFER).unwrap();
-    let (sender, receiver) = swap::channel(weights().iter().map(|weight| weight.values.len()).sum());
+fn after_registration_neither_inference_nor_training_nor_the_gate_allocates_in_rust() {
+    let (publisher, serving, reverter) = swap::channel();
+    let mut inference = OnnxInference::new(&library(), INFER, inference(3, Some(serving))).unwrap();
     let publish = Publish {
-        sender,
-        names,
-        every: 1,
+        sets: inference.take_weight_sets().unwrap(),
+        held_out: held_out(12),
+        minibatch: 4,
     };
     let wanted = Some(Nanos(trainer(None).step_length().0 / 5));
-    let mut training = OnnxTraining::new(&library(), STEP, training(wanted, Some(publish))).unwrap();
-    let mut inference = OnnxInference::new(&library(), INFER, inference(3, Some(receiver))).unwrap();
+    let training = OnnxTraining::new(&library(), STEP, training(wanted, Some(publish))).unwrap();
+    let gate = Gate {
+        every: 1,
+        ..Gate::default()
+    };
+    let mut training = Gated::new(training, publisher, gate);
     let requests = [Request {
         token: 5,
         release: Nanos::ZERO,
     }; 3];
     let mut answers = [0; 3];
+    let mut reverts = 0;
     let before = calls();
     for round in 0..20 {
         step(&mut training);
         inference
             .run(&requests[..1 + round % 3], &mut answers[..1 + round % 3])
             .unwrap();
+        if round % 5 == 4 {
+            reverts += u32::from(reverter.revert().is_some());
+        }
     }
     assert_eq!(calls() - before, 0);
-    assert_eq!(inference.version(), 20);
+    assert!(inference.version() > 0 && reverts > 0);
 }
 
 fn refusal<T>(result: Result<T, OnnxError>) -> String {

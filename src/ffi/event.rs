@@ -33,8 +33,15 @@ pub const FULCRUM_EVENT_PARKED: u32 = 9;
 /// A piece runs for more than twice its length and has not ended: index is its job, value its place in the step, at_ns when
 /// it started.
 pub const FULCRUM_EVENT_HUNG: u32 = 10;
+/// A minibatch ran with newer weights than the one before: index is its stream, value their version.
+pub const FULCRUM_EVENT_SWAPPED: u32 = 11;
+/// A minibatch ran with older weights than the one before, after a revert: index is its stream, value their version.
+pub const FULCRUM_EVENT_REVERTED: u32 = 12;
+/// New weights are not used: index is their job, value the version they would have had, loss by how much they are worse than
+/// those in service, as a part: 0.05 is five per cent.
+pub const FULCRUM_EVENT_REJECTED: u32 = 13;
 /// A piece of a cut minibatch ran: index is its stream, value its place in the minibatch, span_ns its time.
-pub const FULCRUM_EVENT_MINIBATCH_PIECE: u32 = 11;
+pub const FULCRUM_EVENT_MINIBATCH_PIECE: u32 = 14;
 
 /// One thing that happened on the dispatcher. Its layout never changes; a later release may make other kinds.
 #[repr(C)]
@@ -48,9 +55,9 @@ pub struct fulcrum_event_t {
     pub at_ns: u64,
     /// A length of time, ns; 0 where the kind has none.
     pub span_ns: u64,
-    /// A count; 0 where the kind has none.
+    /// A count, a place or a version; 0 where the kind has none.
     pub value: u32,
-    /// The loss; 0 where the kind has none.
+    /// The loss, or a part of it; 0 where the kind has none.
     pub loss: f32,
 }
 
@@ -130,6 +137,19 @@ impl From<Event> for fulcrum_event_t {
             Event::Hung { job, piece, since } => fulcrum_event_t {
                 value: u32::from(piece),
                 ..of(FULCRUM_EVENT_HUNG, job, since.0)
+            },
+            Event::Swapped { stream, version, at } => fulcrum_event_t {
+                value: version,
+                ..of(FULCRUM_EVENT_SWAPPED, stream, at.0)
+            },
+            Event::Reverted { stream, version, at } => fulcrum_event_t {
+                value: version,
+                ..of(FULCRUM_EVENT_REVERTED, stream, at.0)
+            },
+            Event::Rejected { job, version, by, at } => fulcrum_event_t {
+                value: version,
+                loss: by.0 as f32 / 1_000.0,
+                ..of(FULCRUM_EVENT_REJECTED, job, at.0)
             },
             Event::BoundMoved { stream, bound, at } => fulcrum_event_t {
                 span_ns: bound.0,

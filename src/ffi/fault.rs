@@ -30,6 +30,10 @@ pub(super) enum Fault {
     NoJob(u32),
     /// The stream has no bound.
     NoBound,
+    /// The stream takes no new weights, or another job has it.
+    NoSwap(u32),
+    /// The stream has no earlier version to go back to.
+    NoVersion(u32),
     /// What the call needs.
     Phase(&'static str),
     /// Another thread is in the same call.
@@ -81,6 +85,8 @@ impl Fault {
             Fault::NoStream(_) => FULCRUM_ERR_NO_STREAM,
             Fault::NoJob(_) => FULCRUM_ERR_NO_JOB,
             Fault::NoBound => FULCRUM_ERR_NO_BOUND,
+            Fault::NoSwap(_) => FULCRUM_ERR_NO_SWAP,
+            Fault::NoVersion(_) => FULCRUM_ERR_NO_VERSION,
             Fault::Phase(_) => FULCRUM_ERR_PHASE,
             Fault::Busy => FULCRUM_ERR_BUSY,
             Fault::Full => FULCRUM_ERR_FULL,
@@ -198,6 +204,11 @@ impl fmt::Display for Fault {
                 )
             }
             Fault::NoStream(number) => write!(f, "there is no stream {number}"),
+            Fault::NoSwap(number) => write!(
+                f,
+                "stream {number} takes no new weights: it was added without an apply function, or another job has it"
+            ),
+            Fault::NoVersion(number) => write!(f, "stream {number} has no earlier version to go back to"),
             Fault::NoJob(number) => write!(f, "there is no job {number}"),
             Fault::Runtime(error) => error.fmt(f),
             Fault::Thread(error) => write!(f, "the sampling thread was not made: {error}"),

@@ -9,6 +9,7 @@ use crate::limits;
 use crate::runtime::{Builder, Events, ModeTeller, Options, Runtime, Uptime, Warning};
 use crate::schedule::{JobStatistics, StreamStatistics};
 use crate::units::Nanos;
+use crate::workload::swap::Publisher;
 use core::cell::Cell;
 use core::sync::atomic::{AtomicU8, Ordering::Acquire, Ordering::Release};
 use std::sync::{Arc, OnceLock};
@@ -53,6 +54,8 @@ pub(super) struct Building {
     pub(super) streams: u32,
     /// Jobs added so far.
     pub(super) jobs: u32,
+    /// By stream: where its new weights are handed in; `None` where it takes none, or a job has this end.
+    pub(super) publishers: Vec<Option<Publisher>>,
 }
 
 /// What any thread may read after the start. Never changes again.
@@ -102,6 +105,7 @@ impl Handle {
                 builder: Box::new(Builder::new(options)),
                 streams: 0,
                 jobs: 0,
+                publishers: Vec::new(),
             })),
             ports: Default::default(),
             events: Gate::new(None),

@@ -1,18 +1,21 @@
-//! A [job](fulcrum_job_t) of training whose pieces a C function runs.
+//! A [job](fulcrum_job_t) of training whose pieces C functions run.
 
 #![allow(unsafe_code)]
 
 use super::error::fulcrum_error_t;
 use super::fault::Fault;
-use super::handle::{Handle, mark_dispatcher};
+use super::handle::Handle;
 use super::opaque::call;
 use super::runtime::fulcrum_runtime_t;
 use super::sized::{self, Growing};
 use super::status::{FULCRUM_OK, fulcrum_status_t};
+use super::trainer::Trainer;
+use super::weights::{self, fulcrum_abort_t, fulcrum_eval_t, fulcrum_fill_t, fulcrum_load_t, fulcrum_save_t};
 use crate::limits;
 use crate::runtime::RuntimeError;
 use crate::schedule::{JobSpec, ScheduleError};
-use crate::workload::{Progress, Training, WorkloadError};
+use crate::units::{Nanos, Permille};
+use crate::workload::gate::{Gate, Gated};
 use core::ffi::{c_char, c_void};
 
 /// A piece ran; the next one of this step may follow.
@@ -21,10 +24,12 @@ pub const FULCRUM_PIECE_RAN: i32 = 0;
 pub const FULCRUM_PIECE_STEPPED: i32 = 1;
 /// There is nothing to train on yet; the same piece is asked for again a little later.
 pub const FULCRUM_PIECE_DRY: i32 = 2;
+/// A piece was given up because the job's abort function was called; the same one is run again, as if it had never started.
+pub const FULCRUM_PIECE_ABORTED: i32 = 3;
 
 /// Runs one piece of the present step, on the dispatcher thread. Pieces are counted from 0. Returns FULCRUM_PIECE_RAN;
-/// for the step's last piece it writes the loss and returns FULCRUM_PIECE_STEPPED; without data FULCRUM_PIECE_DRY. Any
-/// other number means that it failed, and so does a loss that is not a number: the step then starts again from piece 0,
+/// for the step's last piece it writes the loss and returns FULCRUM_PIECE_STEPPED; without data FULCRUM_PIECE_DRY;
+/// given up by the job's abort function FULCRUM_PIECE_ABORTED. Any other number means that it failed, and so does a loss that is not a number: the step then starts again from piece 0,
 /// and the function goes back to the state of the last whole step. It must not throw, jump out, allocate, lock or touch
 /// files.
 pub type fulcrum_run_piece_t =
@@ -44,17 +49,54 @@ pub struct fulcrum_job_t {
     pub piece_ns: *const u64,
     /// Runs a piece. Not NULL.
     pub run_piece: fulcrum_run_piece_t,
-    /// Handed to the callback. Used on the dispatcher thread until the runtime is stopped or closed. May be NULL.
+    /// Handed to every callback. Used on the dispatcher thread until the runtime is stopped or closed, but by abort, which
+    /// any thread may call. May be NULL.
     pub user: *mut c_void,
+    /// How long it takes at most until a piece that was told to end has ended, ns: an upper value, part of the bound. Above 0
+    /// with abort, else 0.
+    pub abort_ns: u64,
+    /// The longest that fill takes, ns. Above 0 with fill, else 0.
+    pub fill_ns: u64,
+    /// The longest that eval takes, ns. Above 0 with eval, else 0.
+    pub eval_ns: u64,
+    /// Ends the running piece; NULL: pieces run to their end.
+    pub abort: fulcrum_abort_t,
+    /// Copies the job's weights for the stream below; NULL: it hands none over.
+    pub fill: fulcrum_fill_t,
+    /// Judges weights before they serve; NULL: all that fill copied serve. Needs fill.
+    pub eval: fulcrum_eval_t,
+    /// Writes the job's state; NULL: it cannot be saved.
+    pub save: fulcrum_save_t,
+    /// Takes the job's state back; NULL: it cannot be loaded.
+    pub load: fulcrum_load_t,
+    /// Must be 0.
+    pub reserved: usize,
+    /// Parts that fill copies, each a piece. Above 0 with fill, else 0. All pieces, those of a step, of fill and twice those of
+    /// eval, are 128 at most.
+    pub fill_count: u32,
+    /// Parts that eval judges at most, each a piece, for each of the two sets. Above 0 with eval, else 0.
+    pub eval_count: u32,
+    /// With fill: the stream whose weights these are. It was added before, with an apply function; one job has it.
+    pub stream: u32,
+    /// With fill: steps from one set of weights to the next. Default 4.
+    pub every: u32,
+    /// With eval: FULCRUM_METRIC_LOSS (0), FULCRUM_METRIC_ACCURACY or FULCRUM_METRIC_BOTH.
+    pub metric: u32,
+    /// With eval: how much worse than those in service new weights may be, in thousandths as the metric says. Default 50.
+    pub margin_permille: u32,
 }
+
+/// Bytes of the struct in the first release: up to and with `user`.
+const FIRST: u32 = core::mem::offset_of!(fulcrum_job_t, abort_ns) as u32;
 
 const _: () = assert!(limits::PIECES == 128, "the header says so");
 
 #[cfg(target_pointer_width = "64")]
 const _: () = {
+    assert!(FIRST == 40, "the first release is frozen");
     assert!(
-        core::mem::size_of::<fulcrum_job_t>() == 40,
-        "the first release is frozen"
+        core::mem::size_of::<fulcrum_job_t>() == 136,
+        "the fields fill it, without padding"
     );
     assert!(
         core::mem::offset_of!(fulcrum_job_t, user) == 32,
@@ -62,57 +104,97 @@ const _: () = {
     );
 };
 
-// SAFETY: repr(C), a u32 first, two u32 and then pointers alone, so there is no padding. Zero is valid: NULL pointers
-// and no callback.
+// SAFETY: repr(C), a u32 first; the u32 stand in pairs, and so do the pointers, so there is no padding on a 64-bit target
+// (asserted above) and none on a 32-bit one. Zero is valid: NULL pointers and no callbacks.
 unsafe impl Growing for fulcrum_job_t {
     const NAME: &'static str = "fulcrum_job_t";
-    const FIRST: u32 = size_of::<fulcrum_job_t>() as u32;
+    const FIRST: u32 = FIRST;
 }
 
 impl fulcrum_job_t {
+    /// A job that asks for nothing, to be filled in.
+    #[cfg(test)]
+    pub(super) const EMPTY: fulcrum_job_t = fulcrum_job_t {
+        size: 0,
+        piece_count: 0,
+        name: core::ptr::null(),
+        piece_ns: core::ptr::null(),
+        run_piece: None,
+        user: core::ptr::null_mut(),
+        abort_ns: 0,
+        fill_ns: 0,
+        eval_ns: 0,
+        abort: None,
+        fill: None,
+        eval: None,
+        save: None,
+        load: None,
+        reserved: 0,
+        fill_count: 0,
+        eval_count: 0,
+        stream: 0,
+        every: 0,
+        metric: 0,
+        margin_permille: 0,
+    };
+
+    /// All pieces of the step as one job asks for them; those of the gate come after its own.
     fn spec(&self) -> Result<JobSpec, Fault> {
-        let count = self.piece_count as usize;
-        if count == 0 || count > limits::PIECES {
-            return Err(RuntimeError::from(ScheduleError::Pieces(count)).into());
+        let (count, fills) = (self.piece_count as usize, self.fill_count as usize);
+        let evals = (self.eval_count as usize).saturating_mul(2);
+        let all = count.saturating_add(fills).saturating_add(evals);
+        if count == 0 || all > limits::PIECES {
+            return Err(RuntimeError::from(ScheduleError::Pieces(all)).into());
         }
         // SAFETY: the caller promises `piece_count` lengths.
-        let pieces = unsafe { sized::lengths(self.piece_ns, count, "job.piece_ns is NULL") }?;
+        let own = unsafe { sized::lengths(self.piece_ns, count, "job.piece_ns is NULL") }?;
+        if own.contains(&Nanos::ZERO) {
+            return Err(RuntimeError::from(ScheduleError::Pieces(count)).into());
+        }
         // SAFETY: the caller promises a zero-terminated or 32-byte text.
         let name = unsafe { sized::name(self.name) }?;
+        let gate = core::iter::repeat_n(Nanos(self.fill_ns), fills)
+            .chain(core::iter::repeat_n(Nanos(self.eval_ns), evals));
         Ok(JobSpec {
             name,
-            pieces,
-            abort: None,
+            pieces: own.into_iter().chain(gate).collect(),
+            abort: Some(Nanos(self.abort_ns)).filter(|latency| *latency > Nanos::ZERO),
         })
     }
-}
 
-/// The C function of a job.
-struct Callback {
-    pieces: u16,
-    run_piece: unsafe extern "C" fn(*mut c_void, u32, *mut f32) -> i32,
-    user: *mut c_void,
-}
-
-// SAFETY: fulcrum_job_t.user promises use on the dispatcher thread, and nothing here uses it on another.
-unsafe impl Send for Callback {}
-
-impl Training for Callback {
-    fn pieces(&self) -> u16 {
-        self.pieces
-    }
-
-    fn run_piece(&mut self, piece: u16) -> Result<Progress, WorkloadError> {
-        mark_dispatcher();
-        let mut loss = 0.0;
-        // SAFETY: `loss` lives during the call; `fulcrum_run_piece_t` states what the function may do.
-        match unsafe { (self.run_piece)(self.user, u32::from(piece), &mut loss) } {
-            FULCRUM_PIECE_RAN => Ok(Progress::Ran),
-            FULCRUM_PIECE_STEPPED if loss.is_nan() => Err(WorkloadError::NotANumber),
-            FULCRUM_PIECE_STEPPED => Ok(Progress::Stepped { loss }),
-            FULCRUM_PIECE_DRY => Ok(Progress::Dry),
-            code => Err(WorkloadError::Failed(code)),
+    /// The way through the gate, if the job hands weights over. Each function comes with its numbers, and none without.
+    fn gate(&self) -> Result<Option<Gate>, Fault> {
+        if self.reserved != 0 {
+            return Err(Fault::TooNew("job.reserved must be 0"));
         }
+        if self.abort.is_some() != (self.abort_ns > 0) {
+            return Err(Fault::Argument("job.abort and job.abort_ns belong together"));
+        }
+        let filled = [self.fill.is_some(), self.fill_ns > 0, self.fill_count > 0];
+        if filled.contains(&true) && filled.contains(&false) {
+            return Err(Fault::Argument(
+                "job.fill, job.fill_ns and job.fill_count belong together",
+            ));
+        }
+        let judged = [self.eval.is_some(), self.eval_ns > 0, self.eval_count > 0];
+        if judged.contains(&true) && judged.contains(&false) {
+            return Err(Fault::Argument(
+                "job.eval, job.eval_ns and job.eval_count belong together",
+            ));
+        }
+        if self.fill.is_none() && self.eval.is_some() {
+            return Err(Fault::Argument("job.eval judges what job.fill copies: set both"));
+        }
+        let metric = weights::metric(self.metric).ok_or(Fault::TooNew(
+            "job.metric is not known to this release of fulcrum",
+        ))?;
+        let default = Gate::default();
+        let or = |value: u32, default: u32| if value == 0 { default } else { value };
+        Ok(self.fill.map(|_| Gate {
+            every: or(self.every, default.every),
+            metric,
+            margin: Permille(or(self.margin_permille, default.margin.0)),
+        }))
     }
 }
 
@@ -125,8 +207,8 @@ impl Training for Callback {
 /// @param[out] out_job  the job's number
 /// @param[out] error  detail, written only on failure; may be NULL
 /// @return FULCRUM_OK, FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_TOO_NEW (103), FULCRUM_ERR_SIZE (104),
-///         FULCRUM_ERR_NAME (106), FULCRUM_ERR_JOBS_FULL (302), FULCRUM_ERR_PIECES (305), FULCRUM_ERR_PHASE (401),
-///         FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+///         FULCRUM_ERR_NAME (106), FULCRUM_ERR_JOBS_FULL (302), FULCRUM_ERR_PIECES (305), FULCRUM_ERR_NO_STREAM (311),
+///         FULCRUM_ERR_NO_SWAP (314), FULCRUM_ERR_PHASE (401), FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fulcrum_job_add(
     rt: *mut fulcrum_runtime_t,
@@ -138,16 +220,28 @@ pub unsafe extern "C" fn fulcrum_job_add(
         sized::writable(out_job, "out_job is NULL")?;
         // SAFETY: the caller promises as many bytes as the struct says.
         let job = unsafe { sized::read(job, "job is NULL") }?;
+        let gate = job.gate()?;
         let spec = job.spec()?;
         let run_piece = job.run_piece.ok_or(Fault::Argument("job.run_piece is NULL"))?;
-        // A step has at most limits::PIECES pieces, which fit.
-        let work = Callback {
-            pieces: job.piece_count as u16,
-            run_piece,
-            user: job.user,
-        };
+        let trainer = Trainer::new(&job, run_piece);
         rt.build(|building| {
-            building.builder.job(spec, Box::new(work))?;
+            // Before the stream's end is taken: what is refused takes nothing.
+            if building.jobs as usize >= limits::JOBS {
+                return Err(RuntimeError::from(ScheduleError::JobsFull).into());
+            }
+            match gate {
+                None => building.builder.job(spec, Box::new(trainer))?,
+                Some(gate) => {
+                    if job.stream >= building.streams {
+                        return Err(Fault::NoStream(job.stream));
+                    }
+                    let publisher = building.publishers.get_mut(job.stream as usize);
+                    let publisher = publisher.and_then(Option::take);
+                    let publisher = publisher.ok_or(Fault::NoSwap(job.stream))?;
+                    let gated = Gated::new(trainer, publisher, gate);
+                    building.builder.job(spec, Box::new(gated))?;
+                }
+            }
             let number = building.jobs;
             building.jobs += 1;
             // SAFETY: checked above; the caller promises that it is writable.

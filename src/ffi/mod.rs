@@ -29,6 +29,8 @@ pub mod config;
 
 pub mod runtime;
 
+pub mod weights;
+
 pub mod stream;
 
 pub mod job;
@@ -60,3 +62,4 @@ mod handle;
 mod opaque;
 pub mod sized;
 mod text;
+mod trainer;

@@ -48,10 +48,15 @@ pub struct fulcrum_completion_t {
     pub status: fulcrum_status_t,
     /// With FULCRUM_ERR_FAILED (503) what the run callback returned; else 0.
     pub code: i32,
+    /// The version of the weights its minibatch ran with: 0 for those the stream was added with. It goes back only by
+    /// fulcrum_revert.
+    pub model_version: u32,
+    /// 0.
+    pub reserved: u32,
 }
 
 const _: () = assert!(
-    core::mem::size_of::<fulcrum_completion_t>() == 48,
+    core::mem::size_of::<fulcrum_completion_t>() == 56,
     "the layout is frozen"
 );
 const _: () = assert!(
@@ -74,6 +79,8 @@ impl From<Completion> for fulcrum_completion_t {
             answer: completion.answer.unwrap_or(0),
             status,
             code,
+            model_version: completion.model_version,
+            reserved: 0,
         }
     }
 }

@@ -109,6 +109,10 @@ pub struct fulcrum_job_statistics_t {
     pub parked: u64,
     /// Time since the start, until the stop, ns. The job's share of the dispatcher is busy_ns / running_ns.
     pub running_ns: u64,
+    /// Sets of weights that were put into service.
+    pub swaps: u64,
+    /// Sets of weights that were worse than those in service, and not used.
+    pub rejected: u64,
 }
 
 const _: () = assert!(
@@ -211,6 +215,8 @@ pub unsafe extern "C" fn fulcrum_job_statistics(
             recuts: counted.recuts.get(),
             parked: counted.parked.get(),
             running_ns: rt.view()?.uptime.get().0,
+            swaps: counted.swaps.get(),
+            rejected: counted.rejected.get(),
         };
         // SAFETY: the caller promises as many writable bytes as the struct says.
         unsafe { sized::write(out, &told, "out is NULL") }?;

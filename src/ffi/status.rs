@@ -68,7 +68,7 @@ pub const FULCRUM_ERR_NO_PRESET: fulcrum_status_t = 215;
 /// The preset needs a reboot; nothing was written.
 pub const FULCRUM_ERR_REBOOT: fulcrum_status_t = 216;
 
-// 3xx: schedule and admission. Last added: 323.
+// 3xx: schedule and admission. Last added: 323, and 315 before it.
 
 /// All places for streams are taken.
 pub const FULCRUM_ERR_STREAMS_FULL: fulcrum_status_t = 301;
@@ -92,6 +92,10 @@ pub const FULCRUM_ERR_NO_STREAM: fulcrum_status_t = 311;
 pub const FULCRUM_ERR_NO_JOB: fulcrum_status_t = 312;
 /// No latency can be promised to this stream.
 pub const FULCRUM_ERR_NO_BOUND: fulcrum_status_t = 313;
+/// The stream takes no new weights: it was added without an apply function, or another job hands its weights to it.
+pub const FULCRUM_ERR_NO_SWAP: fulcrum_status_t = 314;
+/// No version served before the present one, or it was reverted to already.
+pub const FULCRUM_ERR_NO_VERSION: fulcrum_status_t = 315;
 /// Admission: the inference streams alone need more than the accelerator has.
 pub const FULCRUM_ERR_OVERLOAD: fulcrum_status_t = 321;
 /// Admission: a stream's bound is above its deadline.
@@ -120,7 +124,7 @@ pub const FULCRUM_WARN_CPU: fulcrum_status_t = 412;
 /// Warning: the operating system refused to lock memory.
 pub const FULCRUM_WARN_LOCK_MEMORY: fulcrum_status_t = 413;
 
-// 5xx: workloads, in completions. Last added: 507.
+// 5xx: workloads, in completions. Last added: 508.
 
 /// The minibatch has a size the workload was not prepared for.
 pub const FULCRUM_ERR_UNPREPARED: fulcrum_status_t = 501;
@@ -136,6 +140,8 @@ pub const FULCRUM_ERR_PANICKED: fulcrum_status_t = 505;
 pub const FULCRUM_ERR_OVERDUE: fulcrum_status_t = 506;
 /// The piece was given up for a request and is run again. Never in a completion.
 pub const FULCRUM_ERR_ABORTED: fulcrum_status_t = 507;
+/// The workload does not offer what it was asked for. Never in a completion.
+pub const FULCRUM_ERR_NO_FUNCTION: fulcrum_status_t = 508;
 
 /// FUNCTION: returns one English sentence for a status. The text is static: never free it, never write to it.
 ///
@@ -188,6 +194,8 @@ pub(super) const fn text(status: fulcrum_status_t) -> &'static CStr {
         FULCRUM_ERR_NO_STREAM => c"no stream has this number",
         FULCRUM_ERR_NO_JOB => c"no job has this number",
         FULCRUM_ERR_NO_BOUND => c"no latency can be promised to this stream",
+        FULCRUM_ERR_NO_SWAP => c"the stream takes no new weights, or those of another job",
+        FULCRUM_ERR_NO_VERSION => c"there is no earlier version of the weights to go back to",
         FULCRUM_ERR_OVERLOAD => c"the inference streams alone need more than the accelerator has",
         FULCRUM_ERR_LATE => c"a stream's bound is above its deadline",
         FULCRUM_ERR_STARVED => c"a job's longest piece fits into no gap between releases",
@@ -207,6 +215,7 @@ pub(super) const fn text(status: fulcrum_status_t) -> &'static CStr {
         FULCRUM_ERR_OVERDUE => c"the request was past its deadline before it could start, and was not run",
         FULCRUM_ERR_ABORTED => c"the piece was given up for a request, and is run again",
         FULCRUM_ERR_PANICKED => c"the workload's own code panicked",
+        FULCRUM_ERR_NO_FUNCTION => c"the workload was registered without the function for this",
         _ => c"unknown status",
     }
 }
@@ -221,6 +230,7 @@ pub(super) fn of_workload(error: WorkloadError) -> (fulcrum_status_t, i32) {
         WorkloadError::Overdue => (FULCRUM_ERR_OVERDUE, 0),
         WorkloadError::Aborted => (FULCRUM_ERR_ABORTED, 0),
         WorkloadError::Panicked => (FULCRUM_ERR_PANICKED, 0),
+        WorkloadError::NotOffered => (FULCRUM_ERR_NO_FUNCTION, 0),
     }
 }
 

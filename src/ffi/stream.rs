@@ -11,14 +11,16 @@ use super::request::{fulcrum_completion_t, fulcrum_request_t};
 use super::runtime::fulcrum_runtime_t;
 use super::sized::{self, Growing};
 use super::status::{FULCRUM_OK, fulcrum_status_t};
+use super::weights::fulcrum_apply_t;
 use crate::clock::{Clock, Monotonic};
 use crate::limits;
 use crate::runtime::{Completion, Completions, RuntimeError, Submitter};
 use crate::schedule::{Arrival, Overdue, Pieces, ScheduleError, StreamSpec};
 use crate::units::Nanos;
-use crate::workload::{Inference, Request, WorkloadError};
+use crate::workload::{Inference, Request, WorkloadError, swap};
 use core::ffi::{c_char, c_void};
 use core::sync::atomic::AtomicBool;
+use std::sync::OnceLock;
 
 /// Stream flag: requests come at any time, but never two within period_ns. Without it they come each period_ns.
 pub const FULCRUM_SPORADIC: u32 = 1;
@@ -95,6 +97,8 @@ pub struct fulcrum_stream_t {
     pub piece_ns: *const u64,
     /// Runs a piece. Not NULL if piece_count is above 0.
     pub run_piece: fulcrum_run_minibatch_piece_t,
+    /// Takes new weights; NULL: the stream keeps those it has.
+    pub apply: fulcrum_apply_t,
 }
 
 /// Overdue requests are run all the same, and counted as missed.
@@ -123,7 +127,7 @@ const _: () = {
 };
 
 // SAFETY: repr(C), a u32 first; two u32 stand before each pointer-sized or 8-byte field, so there is no padding on a
-// 64-bit target (asserted above) and none on a 32-bit one. Zero is valid: NULL pointers and no callbacks.
+// 64-bit target (asserted above); on a 32-bit one four bytes at its end, and it is only ever read. Zero is valid: NULL pointers and no callbacks.
 unsafe impl Growing for fulcrum_stream_t {
     const NAME: &'static str = "fulcrum_stream_t";
     const FIRST: u32 = FIRST;
@@ -209,6 +213,8 @@ pub(super) struct Port {
     pub(super) completions: Gate<Option<Completions>>,
     /// Results go to a callback.
     pub(super) called_back: AtomicBool,
+    /// Set where the stream takes new weights.
+    pub(super) reverter: OnceLock<swap::Reverter>,
 }
 
 /// Runs a minibatch or a piece of one.
@@ -224,9 +230,31 @@ struct Callbacks {
     /// Pieces in a minibatch, 1 if it is not cut.
     pieces: u16,
     completed: fulcrum_completed_t,
+    swap: Option<Swap>,
     user: *mut c_void,
     /// When the minibatch started.
     start: Nanos,
+}
+
+/// Where a stream's new weights come from.
+struct Swap {
+    apply: unsafe extern "C" fn(*mut c_void, u32, u32),
+    serving: swap::Serving,
+    /// What the last minibatch ran with.
+    set: usize,
+    version: u32,
+}
+
+impl Swap {
+    /// Takes the set to run with until the minibatch has ended, and tells the stream if it is another.
+    fn begin(&mut self, user: *mut c_void) {
+        let running = self.serving.begin().kept();
+        if running != (self.set, self.version) {
+            (self.set, self.version) = running;
+            // SAFETY: `fulcrum_apply_t` states what the function may do. There are fewer sets than a u32 counts.
+            unsafe { (self.apply)(user, self.set as u32, self.version) };
+        }
+    }
 }
 
 // SAFETY: fulcrum_stream_t.user promises use on the dispatcher thread, and nothing here uses it on another.
@@ -258,18 +286,23 @@ impl Inference for Callbacks {
                 release_ns: request.release.0,
             };
         }
+        let user = self.user;
         if piece == 0 {
             // An answer the callback forgets is 0, not one of an earlier minibatch.
             answers.fill(0);
             self.start = Monotonic.now();
+            if let Some(swap) = &mut self.swap {
+                swap.begin(user);
+            }
         }
+        let model_version = self.version();
         let count = requests.len().min(answers.len()).min(limits::MINIBATCH) as u32;
         let (shown, out) = (shown.as_ptr(), answers.as_mut_ptr());
         // SAFETY: both arrays have `count` places; the functions' types state what they may do.
         let code = unsafe {
             match self.work {
-                Work::Whole(run) => run(self.user, shown, count, out),
-                Work::Cut(run_piece) => run_piece(self.user, u32::from(piece), shown, count, out),
+                Work::Whole(run) => run(user, shown, count, out),
+                Work::Cut(run_piece) => run_piece(user, u32::from(piece), shown, count, out),
             }
         };
         let outcome = if code == 0 {
@@ -278,6 +311,9 @@ impl Inference for Callbacks {
             Err(WorkloadError::Failed(code))
         };
         let ended = outcome.is_err() || piece + 1 >= self.pieces;
+        if let Some(swap) = self.swap.as_mut().filter(|_| ended) {
+            swap.serving.end();
+        }
         if let Some(completed) = self.completed.filter(|_| ended) {
             let end = Monotonic.now();
             for (request, answer) in requests.iter().zip(answers.iter()) {
@@ -286,12 +322,17 @@ impl Inference for Callbacks {
                     answer: outcome.map(|()| *answer),
                     start: self.start,
                     end,
+                    model_version,
                 };
                 // SAFETY: the struct lives during the call; `fulcrum_completed_t` states what the function may do.
                 unsafe { completed(self.user, &fulcrum_completion_t::from(completion)) };
             }
         }
         outcome
+    }
+
+    fn version(&self) -> u32 {
+        self.swap.as_ref().map_or(0, |swap| swap.version)
     }
 }
 
@@ -320,18 +361,35 @@ pub unsafe extern "C" fn fulcrum_stream_add(
         // SAFETY: the caller promises as many bytes as the struct says.
         let stream = unsafe { sized::read(stream, "stream is NULL") }?;
         let spec = stream.spec()?;
-        let work = Callbacks {
+        let mut work = Callbacks {
             work: stream.work()?,
             // At most limits::PIECES, which fit.
             pieces: stream.piece_count.max(1) as u16,
             completed: stream.completed,
+            swap: None,
             user: stream.user,
             start: Nanos::ZERO,
         };
+        let ends = stream.apply.map(|apply| {
+            let (publisher, serving, reverter) = swap::channel();
+            work.swap = Some(Swap {
+                apply,
+                serving,
+                set: 0,
+                version: 0,
+            });
+            (publisher, reverter)
+        });
         rt.build(|building| {
             let (submitter, completions) = building.builder.stream(spec, Box::new(work))?;
             let number = building.streams;
             building.streams += 1;
+            let (publisher, reverter) = ends.unzip();
+            building.publishers.push(publisher);
+            if let Some(reverter) = reverter {
+                // Nobody has set it before: each port is connected once.
+                let _ = rt.port(number)?.reverter.set(reverter);
+            }
             rt.port(number)?
                 .connect(submitter, completions, stream.completed.is_some());
             // SAFETY: checked above; the caller promises that it is writable.

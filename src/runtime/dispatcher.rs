@@ -2,66 +2,19 @@
 //! touches the device. After start it neither allocates nor locks nor touches files.
 
 use super::doorbell::Doorbell;
+use super::side::{Completion, JobSide, StreamSide};
 use super::watch::{Running, Watch};
 use crate::clock::{Clock, Monotonic};
-use crate::limits;
 use crate::schedule::log::Entry;
 use crate::schedule::statistics::Counter;
-use crate::schedule::{Action, Ended, JobStatistics, Request, Schedule, StreamStatistics, Submission};
+use crate::schedule::{Action, Ended, Schedule};
 use crate::trace::Event;
 use crate::units::Nanos;
-use crate::workload::{Abort, Inference, Progress, Training, WorkloadError};
+use crate::workload::gate::Verdict;
+use crate::workload::{Inference, Progress, Training, WorkloadError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-
-/// What became of one request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Completion {
-    /// The request, with the caller's token.
-    pub request: Request,
-    /// The workload's answer, or why there is none.
-    pub answer: Result<u64, WorkloadError>,
-    /// When its minibatch started.
-    pub start: Nanos,
-    /// When its minibatch ended. Latency is this less the request's release.
-    pub end: Nanos,
-}
-
-pub(super) struct StreamSide {
-    pub(super) work: Box<dyn Inference>,
-    pub(super) submissions: rtrb::Consumer<Submission>,
-    pub(super) completions: rtrb::Producer<Completion>,
-    pub(super) statistics: Arc<StreamStatistics>,
-    pub(super) bound: Option<Nanos>,
-    pub(super) minibatch: Minibatch,
-}
-
-/// The minibatch of a stream that started last; where it is cut, other work may run before it ends.
-pub(super) struct Minibatch {
-    requests: [Request; limits::MINIBATCH],
-    answers: [u64; limits::MINIBATCH],
-    count: usize,
-    start: Nanos,
-}
-
-impl Default for Minibatch {
-    fn default() -> Minibatch {
-        Minibatch {
-            requests: [Request::default(); limits::MINIBATCH],
-            answers: [0; limits::MINIBATCH],
-            count: 0,
-            start: Nanos::ZERO,
-        }
-    }
-}
-
-pub(super) struct JobSide {
-    pub(super) work: Box<dyn Training>,
-    /// What gives its pieces up, and how long that takes; until the start.
-    pub(super) aborter: Option<(Arc<dyn Abort>, Nanos)>,
-    pub(super) statistics: Arc<JobStatistics>,
-}
 
 /// Where the log of decisions goes, if one is kept.
 pub(super) struct DecisionLog {
@@ -181,6 +134,7 @@ impl Dispatcher {
                 answer: Err(WorkloadError::Overdue),
                 start: now,
                 end: now,
+                model_version: side.version,
             };
             if side.completions.push(completion).is_err() {
                 side.statistics.untaken.add(1);
@@ -218,14 +172,15 @@ impl Dispatcher {
             return;
         };
         let start = Monotonic.now();
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            if cut {
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            let outcome = if cut {
                 side.work.run_minibatch_piece(piece, requests, answers)
             } else {
                 side.work.run(requests, answers)
-            }
+            };
+            (outcome, side.work.version())
         }));
-        let outcome = outcome.unwrap_or(Err(WorkloadError::Panicked));
+        let (outcome, version) = ran.unwrap_or((Err(WorkloadError::Panicked), side.version));
         let end = Monotonic.now();
         side.statistics.busy.add((end - start).0);
         self.schedule.end_minibatch(index, start, end);
@@ -255,6 +210,9 @@ impl Dispatcher {
             }
         }
         let start = side.minibatch.start;
+        if let Some(event) = side.versioned(stream, version, start) {
+            record(&mut self.events, &self.events_lost, event);
+        }
         record(
             &mut self.events,
             &self.events_lost,
@@ -277,7 +235,8 @@ impl Dispatcher {
                 },
             );
         }
-        for (request, answer) in requests.iter().zip(answers.iter()) {
+        let asked = side.minibatch.requests.iter().zip(&side.minibatch.answers);
+        for (request, answer) in asked.take(count) {
             let latency = end - request.release;
             let (kept, bounded) = side.statistics.answered(latency, deadline, side.bound);
             if !kept {
@@ -308,6 +267,7 @@ impl Dispatcher {
                 answer: outcome.map(|()| *answer),
                 start,
                 end,
+                model_version: version,
             };
             if side.completions.push(completion).is_err() {
                 side.statistics.untaken.add(1);
@@ -338,11 +298,28 @@ impl Dispatcher {
             self.watch.end();
             return;
         }
-        let outcome = catch_unwind(AssertUnwindSafe(|| side.work.run_piece(piece)));
-        let outcome = outcome.unwrap_or(Err(WorkloadError::Panicked));
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            let outcome = side.work.run_piece(piece);
+            let stepped = matches!(outcome, Ok(Progress::Stepped { .. }));
+            (outcome, stepped.then(|| side.work.verdict()).flatten())
+        }));
+        let (outcome, verdict) = ran.unwrap_or((Err(WorkloadError::Panicked), None));
         let end = Monotonic.now();
         self.watch.end();
         let statistics = &side.statistics;
+        match verdict {
+            Some(Verdict::Published { .. }) => statistics.swaps.add(1),
+            Some(Verdict::Rejected { version, by }) => {
+                statistics.rejected.add(1);
+                let at = end;
+                record(
+                    &mut self.events,
+                    &self.events_lost,
+                    Event::Rejected { job, version, by, at },
+                );
+            }
+            None => {}
+        }
         let ended = match outcome {
             Ok(Progress::Ran) => Ended::Ran,
             Ok(Progress::Stepped { loss }) => {

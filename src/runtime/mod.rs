@@ -5,11 +5,12 @@ pub mod dispatcher;
 pub mod doorbell;
 mod futex;
 pub mod realtime;
+mod side;
 mod uptime;
 mod watch;
 
-pub use dispatcher::Completion;
 pub use realtime::{Realtime, Warning};
+pub use side::Completion;
 pub use uptime::Uptime;
 
 use crate::clock::{Clock, Monotonic};
@@ -24,8 +25,9 @@ use crate::trace::Event;
 use crate::units::Nanos;
 use crate::workload::{Inference, Training};
 use core::fmt;
-use dispatcher::{DecisionLog, Dispatcher, JobSide, Minibatch, StreamSide};
+use dispatcher::{DecisionLog, Dispatcher};
 use doorbell::Doorbell;
+use side::{JobSide, Minibatch, StreamSide};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
@@ -231,6 +233,7 @@ impl Builder {
             completions,
             statistics: Arc::default(),
             bound: None,
+            version: 0,
             minibatch: Minibatch::default(),
         });
         Ok((

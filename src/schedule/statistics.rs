@@ -44,6 +44,10 @@ pub struct StreamStatistics {
     pub busy: Counter,
     /// Times the bound moved, because of what was measured.
     pub bound_moves: Counter,
+    /// Times a minibatch ran with newer weights than the one before.
+    pub swaps: Counter,
+    /// Times a minibatch ran with older weights than the one before.
+    pub reverts: Counter,
     present_bound: AtomicU64,
 }
 
@@ -92,6 +96,10 @@ pub struct JobStatistics {
     pub failures: Counter,
     /// Times the job was asked and had no data.
     pub dry: Counter,
+    /// Sets of weights that were put into service.
+    pub swaps: Counter,
+    /// Sets of weights that were worse than those in service, and not used.
+    pub rejected: Counter,
     /// Time the accelerator spent on this job.
     pub busy: Counter,
     /// Time per piece.

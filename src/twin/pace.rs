@@ -4,6 +4,7 @@ use super::Twin;
 use crate::clock::{Clock, Monotonic, thread_time};
 use crate::profile::Kind;
 use crate::units::Nanos;
+use crate::workload::gate::Verdict;
 use crate::workload::{Abort, Inference, Pieces, Progress, Request, Training, WorkloadError};
 use std::sync::Arc;
 
@@ -18,7 +19,8 @@ use std::sync::Arc;
 /// used. So no more than `longest`, the most that the work itself is known to use, is stretched; the rest is added once.
 ///
 /// In the top mode the ratio is 1, so the host's own speed stands for the board's. A piece that had nothing to do
-/// ([`Progress::Dry`]) is neither held nor counted. Allocates and locks nothing.
+/// ([`Progress::Dry`]) is neither held nor counted. A gate belongs inside, so that its pieces are held too. Allocates and
+/// locks nothing.
 #[derive(Debug)]
 pub struct Paced<W> {
     work: W,
@@ -96,6 +98,10 @@ impl<W: Inference> Inference for Paced<W> {
         running.end(&self.twin, Kind::Inference, requests.len() as u32);
         outcome
     }
+
+    fn version(&self) -> u32 {
+        self.work.version()
+    }
 }
 
 impl<W: Training> Training for Paced<W> {
@@ -119,6 +125,18 @@ impl<W: Training> Training for Paced<W> {
 
     fn cut_finer(&mut self) -> Option<Pieces> {
         self.work.cut_finer()
+    }
+
+    fn verdict(&mut self) -> Option<Verdict> {
+        self.work.verdict()
+    }
+
+    fn save(&mut self, part: u16, into: &mut [u8]) -> Result<usize, WorkloadError> {
+        self.work.save(part, into)
+    }
+
+    fn load(&mut self, part: u16, from: &[u8]) -> Result<(), WorkloadError> {
+        self.work.load(part, from)
     }
 }
 

@@ -4,14 +4,19 @@
 //! after they are made; what must be slow happens at registration.
 
 use core::fmt;
+use gate::{Score, Verdict};
 use std::sync::Arc;
+use swap::Set;
 
 pub use crate::schedule::{Pieces, Request};
 
+mod atomic;
 pub mod callback;
 pub mod feed;
+pub mod gate;
 #[cfg(feature = "onnx")]
 pub mod onnx;
+mod score;
 pub mod swap;
 
 /// Why a workload could not do its piece.
@@ -32,6 +37,8 @@ pub enum WorkloadError {
     Aborted,
     /// The workload's code panicked. The runtime goes on; the workload's own state is unknown.
     Panicked,
+    /// The workload does not do what it was asked for: it saves nothing, or hands no weights over.
+    NotOffered,
 }
 
 impl fmt::Display for WorkloadError {
@@ -59,6 +66,9 @@ impl fmt::Display for WorkloadError {
             WorkloadError::Panicked => {
                 f.write_str("the workload's own code panicked; its message went to stderr")
             }
+            WorkloadError::NotOffered => f.write_str(
+                "the workload does not offer this; give it the function for it when it is registered",
+            ),
         }
     }
 }
@@ -88,6 +98,12 @@ pub trait Inference: Send {
         let _ = piece;
         self.run(requests, answers)
     }
+
+    /// The version of the weights that the last minibatch ran with: 0, the default, for those it was registered with, then what
+    /// [`swap::Publisher`] counted. It goes back only by a revert.
+    fn version(&self) -> u32 {
+        0
+    }
 }
 
 /// What a piece of training came to.
@@ -112,6 +128,10 @@ pub trait Abort: fmt::Debug + Send + Sync {
 }
 
 /// Work of a training job: a minibatch (one step) cut into pieces, run in order.
+///
+/// The first two functions are all that training needs. A job whose weights are to serve a stream offers `fill`, and `eval`
+/// if they are to be judged first; [`gate::Gated`] then runs both as further pieces of the step. A job that survives a
+/// restart offers `save` and `load`.
 pub trait Training: Send {
     /// Pieces in one step, 1 to [`crate::limits::PIECES`].
     fn pieces(&self) -> u16;
@@ -132,6 +152,48 @@ pub trait Training: Send {
     fn cut_finer(&mut self) -> Option<Pieces> {
         None
     }
+
+    /// Pieces in which [`Training::fill`] copies the weights; 0, the default: it hands none over.
+    fn fill_pieces(&self) -> u16 {
+        0
+    }
+
+    /// Copies part `piece` (counted from 0) of the present weights into the spare `set`. Asked between two steps, all parts in
+    /// order, so the weights do not change meanwhile.
+    fn fill(&mut self, piece: u16, set: &Set<'_>) -> Result<(), WorkloadError> {
+        let _ = (piece, set);
+        Err(WorkloadError::NotOffered)
+    }
+
+    /// Pieces in which [`Training::eval`] judges a set of weights, at most; 0, the default: it judges none.
+    fn eval_pieces(&self) -> u16 {
+        0
+    }
+
+    /// What `set` is worth on minibatch `piece` (counted from 0) of the samples that are held out from training; they are the
+    /// same for each set that is judged after one `fill`. A score of no samples: there are no more.
+    fn eval(&mut self, piece: u16, set: &Set<'_>) -> Result<Score, WorkloadError> {
+        let _ = (piece, set);
+        Err(WorkloadError::NotOffered)
+    }
+
+    /// What became of the weights that the last step offered, told once. Asked after each step; `None`, the default: none were.
+    fn verdict(&mut self) -> Option<Verdict> {
+        None
+    }
+
+    /// Writes part `part` (counted from 0) of the state of the last whole step; returns its bytes. 0: past the last part. More
+    /// than `into` holds: nothing was written, and so many are needed.
+    fn save(&mut self, part: u16, into: &mut [u8]) -> Result<usize, WorkloadError> {
+        let _ = (part, into);
+        Err(WorkloadError::NotOffered)
+    }
+
+    /// Takes back a part that [`Training::save`] wrote; before the first step. The state counts once every part was given.
+    fn load(&mut self, part: u16, from: &[u8]) -> Result<(), WorkloadError> {
+        let _ = (part, from);
+        Err(WorkloadError::NotOffered)
+    }
 }
 
 impl<I: Inference + ?Sized> Inference for Box<I> {
@@ -151,6 +213,10 @@ impl<I: Inference + ?Sized> Inference for Box<I> {
     ) -> Result<(), WorkloadError> {
         (**self).run_minibatch_piece(piece, requests, answers)
     }
+
+    fn version(&self) -> u32 {
+        (**self).version()
+    }
 }
 
 impl<T: Training + ?Sized> Training for Box<T> {
@@ -168,5 +234,33 @@ impl<T: Training + ?Sized> Training for Box<T> {
 
     fn cut_finer(&mut self) -> Option<Pieces> {
         (**self).cut_finer()
+    }
+
+    fn fill_pieces(&self) -> u16 {
+        (**self).fill_pieces()
+    }
+
+    fn fill(&mut self, piece: u16, set: &Set<'_>) -> Result<(), WorkloadError> {
+        (**self).fill(piece, set)
+    }
+
+    fn eval_pieces(&self) -> u16 {
+        (**self).eval_pieces()
+    }
+
+    fn eval(&mut self, piece: u16, set: &Set<'_>) -> Result<Score, WorkloadError> {
+        (**self).eval(piece, set)
+    }
+
+    fn verdict(&mut self) -> Option<Verdict> {
+        (**self).verdict()
+    }
+
+    fn save(&mut self, part: u16, into: &mut [u8]) -> Result<usize, WorkloadError> {
+        (**self).save(part, into)
+    }
+
+    fn load(&mut self, part: u16, from: &[u8]) -> Result<(), WorkloadError> {
+        (**self).load(part, from)
     }
 }

@@ -13,7 +13,7 @@
 PIN(sizeof(fulcrum_error_t) == 256, "fulcrum_error_t is frozen");
 PIN(offsetof(fulcrum_error_t, text) == 8, "fulcrum_error_t is frozen");
 PIN(sizeof(fulcrum_request_t) == 16, "fulcrum_request_t is frozen");
-PIN(sizeof(fulcrum_completion_t) == 48, "fulcrum_completion_t is frozen");
+PIN(sizeof(fulcrum_completion_t) == 56, "fulcrum_completion_t is frozen");
 PIN(offsetof(fulcrum_completion_t, status) == 40, "fulcrum_completion_t is frozen");
 PIN(sizeof(fulcrum_event_t) == 32, "fulcrum_event_t is frozen");
 PIN(offsetof(fulcrum_event_t, loss) == 28, "fulcrum_event_t is frozen");
@@ -37,6 +37,8 @@ PIN(sizeof(fulcrum_recovery_t) >= 16, "fulcrum_recovery_t, first release");
 PIN(offsetof(fulcrum_recovery_t, reserved) == 12, "fulcrum_recovery_t, first release");
 PIN(sizeof(fulcrum_sample_t) >= 128, "fulcrum_sample_t, first release");
 PIN(offsetof(fulcrum_sample_t, cooling) == 124, "fulcrum_sample_t, first release");
+PIN(sizeof(fulcrum_score_t) == 16, "fulcrum_score_t is frozen");
+PIN(offsetof(fulcrum_completion_t, model_version) == 48, "fulcrum_completion_t is frozen");
 #if UINTPTR_MAX == UINT64_MAX
 PIN(sizeof(fulcrum_stream_t) >= 80, "fulcrum_stream_t, first release");
 PIN(offsetof(fulcrum_stream_t, minibatch) == 48, "fulcrum_stream_t, first release");

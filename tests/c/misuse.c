@@ -35,6 +35,7 @@ static void null_is_refused_everywhere(void) {
   CHECK_STATUS(fulcrum_event_poll(rt, NULL), FULCRUM_ERR_ARGUMENT);
   CHECK_STATUS(fulcrum_events_lost(rt, NULL), FULCRUM_ERR_ARGUMENT);
   CHECK_STATUS(fulcrum_warning_get(rt, 0, NULL), FULCRUM_ERR_ARGUMENT);
+  CHECK_STATUS(fulcrum_revert(rt, 0, NULL), FULCRUM_ERR_ARGUMENT);
   fulcrum_close(rt);
   fulcrum_close(NULL);
 }
@@ -64,6 +65,7 @@ static void every_function_refuses(fulcrum_runtime_t *rt) {
   CHECK_STATUS(fulcrum_events_lost(rt, &bound), FULCRUM_ERR_HANDLE);
   CHECK_STATUS(fulcrum_warning_get(rt, 0, &error), FULCRUM_ERR_HANDLE);
   CHECK_STATUS(fulcrum_mode_changed(rt), FULCRUM_ERR_HANDLE);
+  CHECK_STATUS(fulcrum_revert(rt, 0, &number), FULCRUM_ERR_HANDLE);
   CHECK_STATUS(fulcrum_stop(rt), FULCRUM_ERR_HANDLE);
   fulcrum_close(rt);
 }
@@ -189,6 +191,79 @@ static void a_job_that_makes_no_sense_is_refused(void) {
   job = good_job(), job.name = NULL, refuse_job(job, FULCRUM_ERR_NAME);
 }
 
+static void apply_nothing(void *user, uint32_t set, uint32_t version) { (void)user, (void)set, (void)version; }
+
+static void abort_nothing(void *user) { (void)user; }
+
+static int32_t fill_nothing(void *user, uint32_t set, uint32_t part) {
+  (void)user, (void)set, (void)part;
+  return 0;
+}
+
+static int32_t judge_nothing(void *user, uint32_t set, uint32_t part, fulcrum_score_t *score) {
+  (void)user, (void)set, (void)part, (void)score;
+  return 0;
+}
+
+/* A job that hands its weights to stream 0. */
+static fulcrum_job_t handing_over(void) {
+  fulcrum_job_t job = good_job();
+  job.fill = fill_nothing;
+  job.fill_ns = MS;
+  job.fill_count = 1;
+  job.eval = judge_nothing;
+  job.eval_ns = MS;
+  job.eval_count = 2;
+  return job;
+}
+
+static void functions_of_an_engine_come_with_their_numbers_and_none_without(void) {
+  fulcrum_job_t job;
+  job = good_job(), job.abort = abort_nothing, refuse_job(job, FULCRUM_ERR_ARGUMENT);
+  job = good_job(), job.abort_ns = MS, refuse_job(job, FULCRUM_ERR_ARGUMENT);
+  job = handing_over(), job.fill = NULL, refuse_job(job, FULCRUM_ERR_ARGUMENT);
+  job = handing_over(), job.fill_ns = 0, refuse_job(job, FULCRUM_ERR_ARGUMENT);
+  job = handing_over(), job.fill_count = 0, refuse_job(job, FULCRUM_ERR_ARGUMENT);
+  job = handing_over(), job.eval = NULL, refuse_job(job, FULCRUM_ERR_ARGUMENT);
+  job = handing_over(), job.eval_ns = 0, refuse_job(job, FULCRUM_ERR_ARGUMENT);
+  job = handing_over(), job.eval_count = 0, refuse_job(job, FULCRUM_ERR_ARGUMENT);
+  job = handing_over(), job.fill = NULL, job.fill_ns = 0, job.fill_count = 0, refuse_job(job, FULCRUM_ERR_ARGUMENT);
+  job = handing_over(), job.metric = 3, refuse_job(job, FULCRUM_ERR_TOO_NEW);
+  job = handing_over(), job.reserved = 1, refuse_job(job, FULCRUM_ERR_TOO_NEW);
+  /* 2 pieces of the step, 1 of fill, twice 63 of eval. */
+  job = handing_over(), job.eval_count = 63, refuse_job(job, FULCRUM_ERR_PIECES);
+  job = handing_over(), job.eval_count = UINT32_MAX, refuse_job(job, FULCRUM_ERR_PIECES);
+}
+
+static void weights_go_to_a_stream_that_takes_them_and_from_one_job_only(void) {
+  fulcrum_runtime_t *rt = opened();
+  fulcrum_stream_t stream = good_stream();
+  fulcrum_job_t job = handing_over(), bad;
+  uint32_t number = UNTOUCHED;
+  CHECK_STATUS(fulcrum_job_add(rt, &job, &number, NULL), FULCRUM_ERR_NO_STREAM);
+  CHECK_STATUS(fulcrum_stream_add(rt, &stream, &number, NULL), FULCRUM_OK);
+  stream.apply = apply_nothing;
+  CHECK_STATUS(fulcrum_stream_add(rt, &stream, &number, NULL), FULCRUM_OK);
+  CHECK_STATUS(fulcrum_job_add(rt, &job, &number, NULL), FULCRUM_ERR_NO_SWAP);
+  job.stream = 7;
+  CHECK_STATUS(fulcrum_job_add(rt, &job, &number, NULL), FULCRUM_ERR_NO_STREAM);
+  job.stream = 1;
+  /* What is refused takes nothing: the next one can still have the stream. */
+  bad = job, bad.name = NULL;
+  CHECK_STATUS(fulcrum_job_add(rt, &bad, &number, NULL), FULCRUM_ERR_NAME);
+  CHECK_STATUS(fulcrum_job_add(rt, &job, &number, NULL), FULCRUM_OK);
+  CHECK(number == 0);
+  CHECK_STATUS(fulcrum_job_add(rt, &job, &number, NULL), FULCRUM_ERR_NO_SWAP);
+  CHECK_STATUS(fulcrum_revert(rt, 1, &number), FULCRUM_ERR_PHASE);
+  CHECK_STATUS(fulcrum_start(rt, NULL), FULCRUM_OK);
+  CHECK_STATUS(fulcrum_revert(rt, 0, &number), FULCRUM_ERR_NO_SWAP);
+  CHECK_STATUS(fulcrum_revert(rt, 1, &number), FULCRUM_ERR_NO_VERSION);
+  CHECK_STATUS(fulcrum_revert(rt, 2, &number), FULCRUM_ERR_NO_STREAM);
+  CHECK_STATUS(fulcrum_revert(rt, UINT32_MAX, &number), FULCRUM_ERR_NO_STREAM);
+  CHECK(number == 0);
+  fulcrum_close(rt);
+}
+
 static void there_is_room_for_8_streams_and_4_jobs(void) {
   fulcrum_runtime_t *rt = opened();
   const fulcrum_stream_t stream = good_stream();
@@ -282,6 +357,8 @@ int main(void) {
   RUN(a_size_nobody_set_is_refused);
   RUN(a_stream_that_makes_no_sense_is_refused);
   RUN(a_job_that_makes_no_sense_is_refused);
+  RUN(functions_of_an_engine_come_with_their_numbers_and_none_without);
+  RUN(weights_go_to_a_stream_that_takes_them_and_from_one_job_only);
   RUN(there_is_room_for_8_streams_and_4_jobs);
   RUN(a_call_in_the_wrong_phase_is_refused);
   RUN(a_number_that_no_stream_or_job_has_is_refused);

@@ -14,9 +14,6 @@ use std::path::Path;
 /// Learning rate of the training step (Adam).
 const RATE: f32 = 4e-3;
 
-/// Steps between two sets of weights that go live.
-const PUBLISH_EVERY: u32 = 4;
-
 /// The three model files.
 pub(crate) struct Models {
     library: Library,
@@ -66,7 +63,7 @@ impl Models {
         &self,
         minibatch: usize,
         fill: impl FnMut(&Request, &mut [f32]) -> Result<(), WorkloadError> + Send + 'static,
-        swap: Option<swap::Receiver>,
+        swap: Option<swap::Serving>,
     ) -> Result<OnnxInference, Box<dyn Error>> {
         let config = InferenceConfig {
             name: self.infer.0.clone(),
@@ -85,7 +82,7 @@ impl Models {
         &self,
         wanted: Option<Nanos>,
         fetch: impl FnMut(&mut [f32], &mut [i64]) -> bool + Send + 'static,
-        sender: Option<swap::Sender>,
+        publish: Option<Publish>,
     ) -> Result<OnnxTraining, Box<dyn Error>> {
         let config = TrainingConfig {
             name: self.step.0.clone(),
@@ -94,22 +91,9 @@ impl Models {
             lr: RATE,
             wanted_piece: wanted,
             fetch: Box::new(fetch),
-            publish: sender.map(|sender| Publish {
-                sender,
-                names: self.names.clone(),
-                every: PUBLISH_EVERY,
-            }),
+            publish,
         };
         Ok(OnnxTraining::new(&self.library, &self.step.1, config)?)
-    }
-
-    /// A way for new weights from the training job to inference.
-    pub(crate) fn swap(&self) -> (swap::Sender, swap::Receiver) {
-        let known = self
-            .names
-            .iter()
-            .filter_map(|name| self.weights.iter().find(|weight| weight.name == *name));
-        swap::channel(known.map(|weight| weight.values.len()).sum())
     }
 
     pub(crate) fn engine(&self) -> String {

@@ -57,16 +57,16 @@ pub enum OnnxError {
         /// The other tensor, an input mostly.
         input: String,
     },
-    /// A swap carries another number of values than the model's weights have.
-    Swap {
+    /// Held-out samples have another size than the model's input.
+    HeldOut {
         /// Which model.
         model: String,
-        /// Values of the model's weights.
+        /// Values of a sample that the model takes.
         expected: usize,
-        /// Values of the swap.
+        /// Values of a held-out sample.
         found: usize,
     },
-    /// The largest minibatch is 0 or above [`crate::limits::MINIBATCH`].
+    /// The largest minibatch is 0 or above [`crate::limits::MINIBATCH`], or more than all held-out samples.
     Minibatch(usize),
     /// ONNX Runtime's profile, from which the cut is chosen, could not be written or read.
     Profile(String),
@@ -105,20 +105,20 @@ impl fmt::Display for OnnxError {
                     "output `{output}` shares memory with `{input}`, which the same run uses; give it memory of its own"
                 )
             }
-            OnnxError::Swap {
+            OnnxError::HeldOut {
                 model,
                 expected,
                 found,
             } => {
                 write!(
                     f,
-                    "the weights of {model} are {expected} values, but the swap carries {found}"
+                    "the held-out samples have {found} values, but {model} takes {expected}; hand over samples of that size"
                 )
             }
             OnnxError::Minibatch(size) => {
                 write!(
                     f,
-                    "a largest minibatch of {size} is outside 1 to {}",
+                    "a minibatch of {size} is outside 1 to {}, or larger than all held-out samples",
                     crate::limits::MINIBATCH
                 )
             }

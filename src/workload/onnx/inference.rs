@@ -4,7 +4,6 @@ use super::binding::Binding;
 use super::library::Library;
 use super::model::Weight;
 use super::session::{Port, Session, SessionOptions};
-use super::step::expect_values;
 use super::tensor::{Element, Tensor};
 use super::{OnnxError, model};
 use crate::limits;
@@ -28,26 +27,71 @@ pub struct InferenceConfig {
     pub weights: Vec<Weight>,
     /// Writes the input row of one request.
     pub fill: Fill,
-    /// Where new weights come from, in the order of [`weight_names`].
-    pub swap: Option<swap::Receiver>,
+    /// Which set of weights serves, if they are to change; one set is all there is else.
+    pub swap: Option<swap::Serving>,
 }
 
 /// A forward model serving a stream. Its answer to a request is the index of the largest output.
 pub struct OnnxInference {
-    /// `[set][minibatch - 1]`: each size over each of the two sets of weights.
-    bindings: [Vec<Binding>; 2],
-    weights: [Vec<Arc<Tensor>>; 2],
+    /// `[set][minibatch - 1]`: each size over each set of weights, so that a swap is a change of index.
+    bindings: Vec<Vec<Binding>>,
     x: Arc<Tensor>,
     logits: Arc<Tensor>,
     row: usize,
     classes: usize,
-    live: usize,
     version: u32,
     fill: Fill,
-    swap: Option<swap::Receiver>,
+    swap: Option<swap::Serving>,
+    sets: Option<WeightSets>,
 }
 
-/// Names of the model's weights: every input but `x`, in the model's order. Sets of new weights follow it.
+/// The sets of weights that go round, for the trainer that fills and judges them. Who writes and reads which, when, is what
+/// the swap says.
+pub struct WeightSets {
+    pub(super) session: Arc<Session>,
+    /// Of the weights, in the order of each set.
+    pub(super) names: Vec<String>,
+    /// `[set][weight]`.
+    pub(super) tensors: Vec<Vec<Arc<Tensor>>>,
+    pub(super) mark: swap::Mark,
+    pub(super) row: usize,
+    pub(super) classes: usize,
+    pub(super) x_dims: Vec<i64>,
+    pub(super) logits_dims: Vec<i64>,
+}
+
+impl WeightSets {
+    /// The forward model over one of the sets.
+    pub(super) fn bind(
+        &self,
+        set: &[Arc<Tensor>],
+        x: &Arc<Tensor>,
+        logits: &Arc<Tensor>,
+    ) -> Result<Binding, OnnxError> {
+        bind(&self.session, &self.names, set, x, logits)
+    }
+}
+
+fn bind(
+    session: &Arc<Session>,
+    names: &[String],
+    set: &[Arc<Tensor>],
+    x: &Arc<Tensor>,
+    logits: &Arc<Tensor>,
+) -> Result<Binding, OnnxError> {
+    Binding::new(session, |tensor| match tensor {
+        "x" => Some(Arc::clone(x)),
+        "logits" => Some(Arc::clone(logits)),
+        other => {
+            let mut weights = names.iter().zip(set);
+            weights
+                .find(|(name, _)| name.as_str() == other)
+                .map(|(_, weight)| Arc::clone(weight))
+        }
+    })
+}
+
+/// Names of the model's weights: every input but `x`, in the model's order.
 pub fn weight_names(what: &str, model: &[u8]) -> Result<Vec<String>, OnnxError> {
     let (_, graph) = model::decode(what, model)?;
     Ok(graph
@@ -59,8 +103,8 @@ pub fn weight_names(what: &str, model: &[u8]) -> Result<Vec<String>, OnnxError> 
 }
 
 impl OnnxInference {
-    /// Loads `model` (input `x` of `[N, ...]`, the weights, output `logits` of `[N, classes]`), fills both sets of weights and runs
-    /// every minibatch size once over each, so that no later run has anything to set up.
+    /// Loads `model` (input `x` of `[N, ...]`, the weights, output `logits` of `[N, classes]`), fills every set of weights and
+    /// runs every minibatch size once over each, so that no later run has anything to set up.
     pub fn new(library: &Library, model: &[u8], config: InferenceConfig) -> Result<OnnxInference, OnnxError> {
         let InferenceConfig {
             name,
@@ -93,93 +137,57 @@ impl OnnxInference {
         let out_dims = expect_rows(&name, &out_port, classes)?;
         let x = Tensor::new(library, Element::F32, &with_minibatch(&x_dims, minibatch))?;
         let logits = Tensor::new(library, Element::F32, &with_minibatch(&out_dims, minibatch))?;
-        let set = || -> Result<Vec<Arc<Tensor>>, OnnxError> {
-            let ports = session.inputs.iter().filter(|port| port.name != "x");
-            ports.map(|port| filled(library, &name, port, &values)).collect()
+        let weights = session.inputs.iter().filter(|port| port.name != "x");
+        let names: Vec<String> = weights.clone().map(|port| port.name.clone()).collect();
+        let set = |_| -> Result<Vec<Arc<Tensor>>, OnnxError> {
+            let filled = |port| filled(library, &name, port, &values);
+            weights.clone().map(filled).collect()
         };
-        let weights = [set()?, set()?];
-        if let Some(swap) = &swap {
-            let values = weights
-                .iter()
-                .flatten()
-                .map(|tensor| tensor.f32().len())
-                .sum::<usize>()
-                / 2;
-            expect_values(&name, swap.values(), values)?;
-        }
-        let names: Vec<&str> = session
-            .inputs
-            .iter()
-            .map(|port| port.name.as_str())
-            .filter(|it| *it != "x")
-            .collect();
-        let bind = |set: &Vec<Arc<Tensor>>| -> Result<Vec<Binding>, OnnxError> {
-            (1..=minibatch)
-                .map(|size| {
-                    let (x, logits) = (
-                        x.prefix(&with_minibatch(&x_dims, size))?,
-                        logits.prefix(&with_minibatch(&out_dims, size))?,
-                    );
-                    let mut binding = Binding::new(&session, |tensor| match tensor {
-                        "x" => Some(Arc::clone(&x)),
-                        "logits" => Some(Arc::clone(&logits)),
-                        other => names
-                            .iter()
-                            .zip(set)
-                            .find(|(name, _)| **name == other)
-                            .map(|(_, it)| Arc::clone(it)),
-                    })?;
-                    binding.run()?;
-                    Ok(binding)
-                })
-                .collect()
+        let sets = if swap.is_some() { swap::SETS } else { 1 };
+        let tensors = (0..sets).map(set).collect::<Result<Vec<_>, _>>()?;
+        let sizes = |set: &Vec<Arc<Tensor>>| -> Result<Vec<Binding>, OnnxError> {
+            let size = |size| {
+                let x = x.prefix(&with_minibatch(&x_dims, size))?;
+                let logits = logits.prefix(&with_minibatch(&out_dims, size))?;
+                let mut binding = bind(&session, &names, set, &x, &logits)?;
+                binding.run()?;
+                Ok(binding)
+            };
+            (1..=minibatch).map(size).collect()
         };
-        let bindings = [bind(&weights[0])?, bind(&weights[1])?];
+        let bindings = tensors.iter().map(sizes).collect::<Result<Vec<_>, _>>()?;
+        let mark = swap.as_ref().map(swap::Serving::mark);
+        let sets = mark.map(|mark| WeightSets {
+            session,
+            names,
+            tensors,
+            mark,
+            row,
+            classes,
+            x_dims,
+            logits_dims: out_dims,
+        });
         Ok(OnnxInference {
             bindings,
-            weights,
             x,
             logits,
             row,
             classes,
-            live: 0,
             version: 0,
             fill,
             swap,
+            sets,
         })
     }
 
-    /// The version of the weights in use: 0 for the start values, then what the trainer's end of the swap counted.
-    pub fn version(&self) -> u32 {
-        self.version
-    }
-
-    /// Takes the newest weights into the idle set and exchanges the sets.
-    fn exchange(&mut self) {
-        let idle = 1 - self.live;
-        let Some((swap, set)) = self.swap.as_mut().zip(self.weights.get(idle)) else {
-            return;
-        };
-        let taken = swap.take_with(|values| {
-            let mut rest = values;
-            for tensor in set {
-                let Some((part, others)) = rest.split_at_checked(tensor.f32().len()) else {
-                    return;
-                };
-                tensor.f32_mut().copy_from_slice(part);
-                rest = others;
-            }
-        });
-        if let Some(version) = taken {
-            self.live = idle;
-            self.version = version;
-        }
+    /// The sets of weights, for the trainer that hands new ones over; the first caller gets them. `None` without a swap.
+    pub fn take_weight_sets(&mut self) -> Option<WeightSets> {
+        self.sets.take()
     }
 }
 
 impl Inference for OnnxInference {
     fn run(&mut self, requests: &[Request], answers: &mut [u64]) -> Result<(), WorkloadError> {
-        self.exchange();
         let wrong = WorkloadError::Minibatch(requests.len() as u32);
         if answers.len() != requests.len() {
             return Err(wrong);
@@ -187,13 +195,17 @@ impl Inference for OnnxInference {
         for (request, row) in requests.iter().zip(self.x.f32_mut().chunks_exact_mut(self.row)) {
             (self.fill)(request, row)?;
         }
-        let bindings = self.bindings.get_mut(self.live).ok_or(wrong)?;
+        let running = self.swap.as_mut().map(swap::Serving::begin);
+        let (set, version) = running.as_ref().map_or((0, 0), |it| (it.set, it.version));
+        self.version = version;
+        let sizes = self.bindings.get_mut(set).ok_or(wrong)?;
         let binding = requests
             .len()
             .checked_sub(1)
-            .and_then(|index| bindings.get_mut(index))
+            .and_then(|index| sizes.get_mut(index))
             .ok_or(wrong)?;
         binding.run().map_err(|_| WorkloadError::Failed(ENGINE))?;
+        drop(running);
         for (answer, logits) in answers
             .iter_mut()
             .zip(self.logits.f32().chunks_exact(self.classes))
@@ -205,6 +217,10 @@ impl Inference for OnnxInference {
             *answer = largest.map_or(0, |(index, _)| index as u64);
         }
         Ok(())
+    }
+
+    fn version(&self) -> u32 {
+        self.version
     }
 }
 
@@ -229,7 +245,8 @@ fn expect_rows(model: &str, port: &Port, row: usize) -> Result<Vec<i64>, OnnxErr
     })
 }
 
-fn with_minibatch(dims: &[i64], minibatch: usize) -> Vec<i64> {
+/// `dims` with a minibatch of this size.
+pub(super) fn with_minibatch(dims: &[i64], minibatch: usize) -> Vec<i64> {
     let mut dims = dims.to_vec();
     if let Some(first) = dims.first_mut() {
         *first = minibatch as i64;

@@ -23,6 +23,7 @@
 #[allow(unsafe_code, clippy::all, clippy::undocumented_unsafe_blocks, rustdoc::all)]
 mod bindings;
 mod binding;
+mod candidate;
 mod cut;
 mod error;
 mod inference;
@@ -35,7 +36,8 @@ mod step;
 mod tensor;
 mod training;
 
+pub use candidate::Publish;
 pub use error::OnnxError;
-pub use inference::{Fill, InferenceConfig, OnnxInference, weight_names};
+pub use inference::{Fill, InferenceConfig, OnnxInference, WeightSets, weight_names};
 pub use library::Library;
-pub use training::{Fetch, OnnxTraining, Publish, TrainingConfig};
+pub use training::{Fetch, OnnxTraining, TrainingConfig};

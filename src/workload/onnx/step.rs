@@ -118,15 +118,3 @@ pub(super) fn no_tensor(model: &str, name: &str, role: &'static str) -> OnnxErro
         role,
     }
 }
-
-/// Checks that a swap carries as many values as the model has.
-pub(super) fn expect_values(model: &str, found: usize, expected: usize) -> Result<(), OnnxError> {
-    if found == expected {
-        return Ok(());
-    }
-    Err(OnnxError::Swap {
-        model: model.to_string(),
-        expected,
-        found,
-    })
-}

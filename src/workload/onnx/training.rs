@@ -4,19 +4,22 @@
 //! is a number. So a step that fails or is given up leaves the old state untouched.
 
 use super::binding::Binding;
+use super::candidate::{Candidate, Publish};
 use super::cut::{Cuttable, borders};
 use super::inference::{ENGINE, filled};
 use super::library::Library;
 use super::model::Weight;
 use super::run_options::RunOptions;
 use super::session::{Port, Session, SessionOptions};
-use super::step::{Step, expect_values, no_tensor, out_name};
+use super::step::{Step, no_tensor, out_name};
 use super::tensor::Tensor;
 use super::{OnnxError, node_times};
 use crate::clock::thread_time;
 use crate::limits;
 use crate::units::Nanos;
-use crate::workload::{Abort, Progress, Training, WorkloadError, swap};
+use crate::workload::gate::Score;
+use crate::workload::swap::Set;
+use crate::workload::{Abort, Progress, Training, WorkloadError};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -35,16 +38,6 @@ const LEAST_FETCH: Nanos = Nanos::from_micros(100);
 /// Fetches a minibatch into `x` and `y`; false while there is no data.
 pub type Fetch = Box<dyn FnMut(&mut [f32], &mut [i64]) -> bool + Send>;
 
-/// Where new weights go.
-pub struct Publish {
-    /// The trainer's end of the swap.
-    pub sender: swap::Sender,
-    /// The weights to send, in the order that the receiver expects.
-    pub names: Vec<String>,
-    /// Steps between two sets; at least 1.
-    pub every: u32,
-}
-
 /// How a step graph is trained.
 pub struct TrainingConfig {
     /// For messages, a file name for example.
@@ -59,7 +52,7 @@ pub struct TrainingConfig {
     pub wanted_piece: Option<Nanos>,
     /// Fetches a minibatch.
     pub fetch: Fetch,
-    /// Where new weights go, if anywhere.
+    /// Where its weights go, if anywhere; [`crate::workload::gate::Gated`] sends them.
     pub publish: Option<Publish>,
 }
 
@@ -82,9 +75,8 @@ pub struct OnnxTraining {
     y: Arc<Tensor>,
     loss: Arc<Tensor>,
     next: u16,
-    steps: u32,
     fetch: Fetch,
-    publish: Option<Publish>,
+    candidate: Option<Candidate>,
     lengths: Vec<Nanos>,
     buffer_bytes: usize,
 }
@@ -128,31 +120,26 @@ impl OnnxTraining {
                 copies: [start, tensor(port)?],
             });
         }
-        if let Some(publish) = &publish {
-            let published = |state: &&State| publish.names.contains(&state.name);
-            let values = states
-                .iter()
-                .filter(published)
-                .map(|state| state.copies[0].f32().len());
-            expect_values(&name, publish.sender.values(), values.sum())?;
-            for wanted in &publish.names {
-                if !states.iter().any(|state| state.name == *wanted) {
-                    return Err(no_tensor(&name, wanted, "state to publish"));
-                }
-            }
-        }
+        let options_of_runs = Arc::new(RunOptions::new(library)?);
+        let place = |wanted: &str| {
+            let mut places = states.iter().enumerate();
+            let (place, state) = places.find(|(_, state)| state.name == wanted)?;
+            Some((place, state.copies[0].dims.clone()))
+        };
+        let candidate = publish
+            .map(|publish| Candidate::new(library, &name, publish, &options_of_runs, place))
+            .transpose()?;
         let mut made = OnnxTraining {
             segments: Vec::new(),
-            options: Arc::new(RunOptions::new(library)?),
+            options: options_of_runs,
             states,
             now: 0,
             x,
             y,
             loss,
             next: 0,
-            steps: 0,
             fetch,
-            publish,
+            candidate,
             lengths: Vec::new(),
             buffer_bytes: 0,
         };
@@ -184,8 +171,15 @@ impl OnnxTraining {
     ) -> Result<(), OnnxError> {
         let mut target = wanted.0;
         for _ in 0..ROUNDS {
-            // One piece of a step is the fetch.
-            let cut = borders(times, target, limits::PIECES - 1);
+            // One piece of a step is the fetch, and those of the gate come after.
+            let gate = self
+                .fill_pieces()
+                .saturating_add(self.eval_pieces().saturating_mul(2));
+            let cut = borders(
+                times,
+                target,
+                (limits::PIECES - 1).saturating_sub(usize::from(gate)),
+            );
             let files = graph.segments(&cut)?;
             let sessions = files.iter().enumerate().map(|(index, file)| {
                 Session::new(library, &format!("segment {index}"), file, options).map(Arc::new)
@@ -319,6 +313,13 @@ impl OnnxTraining {
         self.lengths.iter().fold(Nanos::ZERO, |sum, length| sum + *length)
     }
 
+    /// The measured upper lengths of a piece that copies weights and of one that judges a minibatch; zero where none are handed over.
+    pub fn gate_lengths(&self) -> (Nanos, Nanos) {
+        self.candidate
+            .as_ref()
+            .map_or((Nanos::ZERO, Nanos::ZERO), |it| (it.fill_length, it.eval_length))
+    }
+
     /// Memory of the tensors that live across a cut, in bytes.
     pub fn buffer_bytes(&self) -> usize {
         self.buffer_bytes
@@ -371,26 +372,6 @@ impl OnnxTraining {
             return Err(WorkloadError::NotANumber);
         }
         self.now = 1 - self.now;
-        self.steps = self.steps.wrapping_add(1);
-        if let Some(publish) = &mut self.publish
-            && self.steps.is_multiple_of(publish.every.max(1))
-        {
-            let (states, now) = (&self.states, self.now);
-            // Without a spare buffer this set is skipped; the next one is newer.
-            let _ = publish.sender.send_with(|mut values| {
-                for name in &publish.names {
-                    let state = states.iter().find(|state| state.name == *name);
-                    let Some(tensor) = state.and_then(|state| state.copies.get(now)) else {
-                        return;
-                    };
-                    let Some((part, rest)) = values.split_at_mut_checked(tensor.f32().len()) else {
-                        return;
-                    };
-                    part.copy_from_slice(tensor.f32());
-                    values = rest;
-                }
-            });
-        }
         Ok(Progress::Stepped { loss })
     }
 }
@@ -434,5 +415,33 @@ impl Training for OnnxTraining {
             return Ok(Progress::Ran);
         }
         self.step()
+    }
+
+    fn fill_pieces(&self) -> u16 {
+        self.candidate.as_ref().map_or(0, |it| it.fills)
+    }
+
+    fn fill(&mut self, piece: u16, set: &Set<'_>) -> Result<(), WorkloadError> {
+        let OnnxTraining {
+            candidate,
+            states,
+            now,
+            ..
+        } = self;
+        let candidate = candidate.as_mut().ok_or(WorkloadError::NotOffered)?;
+        let present = |place: usize| {
+            let state: Option<&State> = states.get(place);
+            state.and_then(|state| state.copies.get(*now)).map(|it| it.f32())
+        };
+        candidate.fill(piece, set, present)
+    }
+
+    fn eval_pieces(&self) -> u16 {
+        self.candidate.as_ref().map_or(0, |it| it.evals)
+    }
+
+    fn eval(&mut self, piece: u16, set: &Set<'_>) -> Result<Score, WorkloadError> {
+        let candidate = self.candidate.as_mut().ok_or(WorkloadError::NotOffered)?;
+        candidate.eval(piece, set)
     }
 }

@@ -119,6 +119,10 @@ impl<W: Inference> Inference for Lent<W> {
         let missing = WorkloadError::NoData;
         self.work.as_mut().ok_or(missing)?.run(requests, answers)
     }
+
+    fn version(&self) -> u32 {
+        self.work.as_ref().map_or(0, W::version)
+    }
 }
 
 impl<W: Training> Training for Lent<W> {

@@ -35,6 +35,9 @@ fn start(event: &Event) -> Nanos {
         | Event::Failed { at, .. }
         | Event::BoundMoved { at, .. }
         | Event::Parked { at, .. }
+        | Event::Swapped { at, .. }
+        | Event::Reverted { at, .. }
+        | Event::Rejected { at, .. }
         | Event::Hung { since: at, .. } => at,
     }
 }
@@ -63,6 +66,13 @@ fn one(event: &Event, process: u32, zero: Nanos) -> Value {
         }
         Event::BoundMoved { bound, .. } => mark(INFERENCE, "bound moved", json!({"bound_us": us(bound)})),
         Event::Parked { job, .. } => mark(TRAINING, "parked", json!({"job": job})),
+        Event::Swapped { version, .. } => mark(INFERENCE, "new weights", json!({"version": version})),
+        Event::Reverted { version, .. } => mark(INFERENCE, "weights reverted", json!({"version": version})),
+        Event::Rejected { version, by, .. } => mark(
+            TRAINING,
+            "weights rejected",
+            json!({"version": version, "worse_by": by.to_string()}),
+        ),
         Event::Hung { job, piece, .. } => mark(TRAINING, "hung", json!({"job": job, "piece": piece})),
         Event::Failed { index, training, .. } => mark(
             if training { TRAINING } else { INFERENCE },

@@ -96,6 +96,10 @@ pub(crate) struct Training {
     pub(crate) loss_first: Option<f64>,
     /// Mean loss of the last steps.
     pub(crate) loss_last: Option<f64>,
+    /// Sets of weights that went into service.
+    pub(crate) swaps: u64,
+    /// Sets that were worse than those in service, and not used.
+    pub(crate) rejected: u64,
 }
 
 /// Share of right answers.
@@ -119,7 +123,7 @@ pub(crate) struct Power {
 /// The summary as a table for a terminal; several runs stand side by side.
 pub(crate) fn table(runs: &[&Summary]) -> String {
     type Row = (&'static str, fn(&Summary) -> String);
-    let rows: [Row; 17] = [
+    let rows: [Row; 18] = [
         ("policy", |run| run.policy.clone()),
         ("requests", |run| run.stream(|it| it.requests.to_string())),
         ("latency p50", |run| {
@@ -158,6 +162,9 @@ pub(crate) fn table(runs: &[&Summary]) -> String {
                 show(run.training.loss_first),
                 show(run.training.loss_last)
             )
+        }),
+        ("weights swapped, rejected", |run| {
+            format!("{}, {}", run.training.swaps, run.training.rejected)
         }),
         ("accuracy before", |run| {
             format!("{:.1} %", 100.0 * run.accuracy.before)

@@ -16,8 +16,10 @@ use fulcrum::runtime::{Builder, Options, Realtime, Runtime, Submitter};
 use fulcrum::schedule::{Arrival, JobSpec, Overdue, Pieces, Policy, Request, StreamSpec, name};
 use fulcrum::twin::Paced;
 use fulcrum::units::Nanos;
-use fulcrum::workload::WorkloadError;
-use fulcrum::workload::feed::{self, Pusher, Replay};
+use fulcrum::workload::feed::{self, HeldOut, Pusher, Replay, Split};
+use fulcrum::workload::gate::{Gate, Gated};
+use fulcrum::workload::onnx::Publish;
+use fulcrum::workload::{WorkloadError, swap};
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -28,6 +30,15 @@ const ON_THEIR_WAY: usize = 64;
 
 /// Labelled frames the training draws from: the last four seconds of a 30 Hz camera.
 const REPLAY: usize = 120;
+
+/// Every so many frames one is held out from training, to judge new weights by.
+const HOLD_OUT_EVERY: u32 = 4;
+
+/// Held-out frames that weights are judged by: the last four seconds of a 30 Hz camera, as in training.
+const HELD_OUT: usize = 32;
+
+/// Held-out frames judged in one piece.
+const JUDGED: usize = 4;
 
 /// Ratio from which the dispatcher may be a real-time thread. At 1000 it would keep its processor busy all the time, and
 /// the kernel stops real-time threads that do (`sched_rt_runtime_us`, 95 %) for 50 ms: that would be a missed deadline.
@@ -58,8 +69,9 @@ fn play_in_mode(
 ) -> Result<Record, Box<dyn Error>> {
     let (to_inference, mut from_camera) = feed::handover(PIXELS, ON_THEIR_WAY);
     let (to_training, mut labelled) = feed::handover(PIXELS, ON_THEIR_WAY);
-    let (sender, receiver) = models.swap();
-    let see = models.inference(
+    let (to_gate, held_out) = feed::handover(PIXELS, ON_THEIR_WAY);
+    let (publisher, serving, _) = swap::channel();
+    let mut see = models.inference(
         prepared.plan.minibatch as usize,
         move |request, row| loop {
             // A frame whose request found the queue full has no request; it is passed over.
@@ -69,8 +81,13 @@ fn play_in_mode(
                 None => return Err(WorkloadError::NoData),
             }
         },
-        Some(receiver),
+        Some(serving),
     )?;
+    let publish = see.take_weight_sets().map(|sets| Publish {
+        sets,
+        held_out: HeldOut::new(held_out, HELD_OUT),
+        minibatch: JUDGED,
+    });
     let mut replay = Replay::new(PIXELS, REPLAY, arguments.seed);
     let mut random = Random(arguments.seed);
     let fetch = move |x: &mut [f32], y: &mut [i64]| {
@@ -84,13 +101,19 @@ fn play_in_mode(
     };
     // `slack` runs pieces; the other two know whole minibatches only.
     let wanted = (policy == Policy::Slack).then_some(prepared.wanted);
-    let learn = models.training(wanted, fetch, Some(sender))?;
-    let pieces = learn
+    let learn = models.training(wanted, fetch, publish)?;
+    let (fill, eval) = learn.gate_lengths();
+    let all = learn.piece_lengths().iter().copied().chain([fill, eval]);
+    let longest_piece = all.max().unwrap_or(Nanos::MAX);
+    let own: Vec<Nanos> = learn
         .piece_lengths()
         .iter()
         .map(|length| prepared.announced(*length))
         .collect();
-    let longest_piece = learn.piece_lengths().iter().copied().max().unwrap_or(Nanos::MAX);
+    let learn = Gated::new(learn, publisher, Gate::default());
+    let pieces = learn
+        .lengths(&own, prepared.announced(fill), prepared.announced(eval))
+        .ok_or("the training step has too many pieces; raise --piece-ms")?;
     let allowance = prepared.allowance;
     let calm = prepared.twin.ratio(&prepared.plan.mode, Kind::Training) >= REALTIME_FROM;
     let cpu = last_cpu();
@@ -146,7 +169,7 @@ fn play_in_mode(
         frames: arguments.seconds * 1_000_000_000 / period.0,
         light_changes: start + Nanos::from_millis(arguments.seconds * 1_000 / 3),
         to_inference,
-        to_training,
+        to_training: Split::new(to_training, to_gate, HOLD_OUT_EVERY),
         submitter,
         turned_away: Arc::default(),
         realtime: on(cpu, CAMERA),
@@ -197,7 +220,7 @@ struct Sensor {
     frames: u64,
     light_changes: Nanos,
     to_inference: Pusher,
-    to_training: Pusher,
+    to_training: Split,
     submitter: Submitter,
     /// Frames that found the queue full.
     turned_away: Arc<AtomicU64>,

@@ -241,6 +241,8 @@ impl Watch {
                 rate_hz: steps as f64 / arguments.seconds as f64,
                 loss_first: mean(losses.get(..losses.len().min(5)).unwrap_or_default()),
                 loss_last: mean(losses.get(tail..).unwrap_or_default()),
+                swaps: runtime.job(0).map_or(0, |job| job.swaps.get()),
+                rejected: runtime.job(0).map_or(0, |job| job.rejected.get()),
             },
             accuracy: record::Accuracy {
                 before: share(self.light_changes - window, self.light_changes),
