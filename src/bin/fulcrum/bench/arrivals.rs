@@ -79,7 +79,7 @@ fn poisson(length: Nanos, seed: u64) -> Vec<Nanos> {
     loop {
         // Inverse of the exponential distribution; `between` never draws 1.
         let gap = -f64::from(1.0 - random.between(0.0, 1.0)).ln() * PERIOD.0 as f64;
-        at = at + Nanos(gap as u64);
+        at += Nanos(gap as u64);
         if at >= length {
             return releases;
         }

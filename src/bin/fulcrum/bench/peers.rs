@@ -5,6 +5,7 @@ mod load;
 mod peer;
 mod rows;
 mod team;
+mod text;
 mod worker;
 
 use super::arm::PERIOD;
@@ -30,7 +31,7 @@ const QUICK_REPEATS: u32 = 2;
 /// Fewer periods than this tell nothing.
 const FEWEST: u64 = 5;
 
-/// What an arm takes beside its periods, before that is known: processes that load and cut the networks.
+/// What an arm takes in the mean beside its periods, before that is known: processes that load and cut the networks.
 const AROUND: Nanos = Nanos::from_millis(700);
 
 /// What a user would pick instead of fulcrum, side by side with it.
@@ -96,7 +97,13 @@ struct Arm {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let measured = measure(arguments)?;
-    rows::print(&measured, arguments.json)
+    let report = rows::report(&measured);
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        text::print(&report);
+    }
+    Ok(())
 }
 
 fn measure(arguments: &Arguments) -> Result<Measured, Box<dyn Error>> {
@@ -129,20 +136,20 @@ fn measure(arguments: &Arguments) -> Result<Measured, Box<dyn Error>> {
     keep_off(&places);
     let mut arms = chosen(&arguments.arms);
     let mut left = u64::from(repeats) * arms.len() as u64;
-    let mut around = AROUND;
+    let mut spent = Spent::default();
     for repeat in 0..repeats {
         // Begins elsewhere in each round, so that a slow change of the machine meets all alike.
-        let (first, count) = (repeat as usize * arms.len() / repeats as usize, arms.len());
+        let first = repeat as usize * arms.len() / repeats as usize;
         arms.rotate_left(first);
         for arm in &mut arms {
             let share = Nanos((end - Monotonic.now()).0 / left.max(1));
             left -= 1;
-            if arm.refused.is_some() {
+            if arm.refused.is_some() || (repeat > 0 && share == Nanos::ZERO) {
                 continue;
             }
             let order = Order {
                 peer: arm.peer,
-                periods: ((share - around).0 / PERIOD.0).max(FEWEST),
+                periods: ((share - spent.around()).0 / PERIOD.0).max(FEWEST),
                 // The same requests for every arm of a round.
                 seed: u64::from(repeat),
                 ..order.clone()
@@ -151,10 +158,13 @@ fn measure(arguments: &Arguments) -> Result<Measured, Box<dyn Error>> {
             let from = Monotonic.now();
             arm.add(team::play(&order)?);
             if arm.refused.is_none() {
-                around = around.max(Monotonic.now() - from - PERIOD.times(order.periods));
+                spent.add(Monotonic.now() - from - PERIOD.times(order.periods));
             }
         }
-        arms.rotate_right(first.min(count));
+        arms.rotate_right(first);
+    }
+    if Monotonic.now() > end {
+        eprintln!("other work slowed this one: repeats are shorter, or fewer, than they should be");
     }
     Ok(Measured {
         arrivals: arguments.arrivals,
@@ -163,6 +173,25 @@ fn measure(arguments: &Arguments) -> Result<Measured, Box<dyn Error>> {
         repeats,
         arms,
     })
+}
+
+/// What the arms so far took beside their periods.
+#[derive(Default)]
+struct Spent {
+    sum: Nanos,
+    arms: u64,
+}
+
+impl Spent {
+    fn add(&mut self, around: Nanos) {
+        self.sum += around;
+        self.arms += 1;
+    }
+
+    /// The mean.
+    fn around(&self) -> Nanos {
+        self.sum.0.checked_div(self.arms).map_or(AROUND, Nanos)
+    }
 }
 
 /// The arms in their order, both parts alone always among them.

@@ -28,8 +28,9 @@ struct Machine {
 }
 
 impl Load {
-    /// What there is to read now about the machine and `processes`, which must live.
-    pub(super) fn now(processes: &[u32]) -> Result<Load, String> {
+    /// What there is to read now about the machine and `processes`, which must live. Where `threads` do the work, the first
+    /// of each process only waits for them and does not count.
+    pub(super) fn now(processes: &[u32], threads: bool) -> Result<Load, String> {
         let machine = parse_machine(&read("/proc/stat")?).ok_or("/proc/stat is not as expected")?;
         let mut own = 0;
         let mut switches = 0;
@@ -38,7 +39,7 @@ impl Load {
             own += parse_used(&read(&path)?).ok_or_else(|| format!("{path} is not as expected"))?;
         }
         for process in processes {
-            switches += switches_of(*process)?;
+            switches += switches_of(*process, threads)?;
         }
         Ok(Load {
             at: Monotonic.now(),
@@ -90,18 +91,15 @@ fn parse_used(text: &str) -> Option<u64> {
     Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
 }
 
-/// Of the threads that do the work: where there are several, the first only waits for them.
-fn switches_of(process: u32) -> Result<u64, String> {
+/// Of all threads of a process that live, or all but its first.
+fn switches_of(process: u32, but_first: bool) -> Result<u64, String> {
     let folder = format!("/proc/{process}/task");
     let tasks = fs::read_dir(&folder).map_err(|error| format!("{folder} could not be read: {error}"))?;
-    let mut threads: Vec<String> = tasks
+    let threads = tasks
         .flatten()
         .filter_map(|task| task.file_name().into_string().ok())
-        .collect();
-    if threads.len() > 1 {
-        threads.retain(|thread| *thread != process.to_string());
-    }
-    let of = |thread: &String| {
+        .filter(|thread| !but_first || *thread != process.to_string());
+    let of = |thread: String| {
         // One that has just ended has nothing to tell.
         let text = fs::read_to_string(format!("{folder}/{thread}/status")).unwrap_or_default();
         let counts = text.lines().filter_map(|line| {
@@ -112,7 +110,7 @@ fn switches_of(process: u32) -> Result<u64, String> {
         });
         counts.sum::<u64>()
     };
-    Ok(threads.iter().map(of).sum())
+    Ok(threads.map(of).sum())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What `bench peers` prints: a row an arm, for people or as JSON.
+//! The figures of `bench peers`: a row an arm.
 
 use super::load::DISTURBED;
 use super::peer::Peer;
@@ -7,81 +7,82 @@ use super::{Arm, Measured};
 use crate::bench::arm::PERIOD;
 use crate::bench::arrivals::Arrivals;
 use crate::bench::quantile;
-use crate::table::{Side, Table};
 use fulcrum::units::Nanos;
 use serde::Serialize;
-use std::error::Error;
 
+/// What `--json` prints.
 #[derive(Serialize)]
-struct Report<'a> {
-    debug_build: bool,
-    engine: &'a str,
+pub(super) struct Report<'a> {
+    pub(super) debug_build: bool,
+    pub(super) engine: &'a str,
     /// Of each engine; they do not spin.
-    engine_threads: u32,
-    engine_spinning: bool,
-    arrivals: Arrivals,
-    rate_hz: f64,
-    deadline_ms: f64,
+    pub(super) engine_threads: u32,
+    pub(super) engine_spinning: bool,
+    pub(super) arrivals: Arrivals,
+    pub(super) rate_hz: f64,
+    pub(super) deadline_ms: f64,
     /// `U` that was asked for.
-    utilisation: f64,
-    runs_per_request: u32,
+    pub(super) utilisation: f64,
+    pub(super) runs_per_request: u32,
     /// `C` as announced: an upper quantile beside training, with a margin.
-    announced_ms: f64,
-    minibatch: usize,
+    pub(super) announced_ms: f64,
+    pub(super) minibatch: usize,
     /// Of a step under `slack`, the fetch included.
-    pieces: usize,
+    pub(super) pieces: usize,
     /// Steps a second, training alone.
-    training_alone_hz: Option<f64>,
-    processors: usize,
-    shared_processor: usize,
-    repeats: u32,
+    pub(super) training_alone_hz: Option<f64>,
+    pub(super) processors: usize,
+    pub(super) shared_processor: usize,
+    pub(super) repeats: u32,
     /// Other work above this share of all processors marks a repeat as disturbed.
-    disturbed_above: f64,
-    rows: Vec<Row>,
+    pub(super) disturbed_above: f64,
+    pub(super) rows: Vec<Row>,
 }
 
 /// Figures of the repeats that nothing disturbed, or of all where each was. Null is what an arm does not have.
 #[derive(Serialize)]
-struct Row {
-    arm: String,
-    processes: usize,
+pub(super) struct Row {
+    pub(super) arm: String,
+    pub(super) processes: usize,
     /// That the arm uses.
-    processors: usize,
-    p50_over_alone: Option<f64>,
-    p95_over_alone: Option<f64>,
-    p99_over_alone: Option<f64>,
-    p999_over_alone: Option<f64>,
-    max_over_alone: Option<f64>,
+    pub(super) processors: usize,
+    pub(super) p50_over_alone: Option<f64>,
+    pub(super) p95_over_alone: Option<f64>,
+    pub(super) p99_over_alone: Option<f64>,
+    pub(super) p999_over_alone: Option<f64>,
+    pub(super) max_over_alone: Option<f64>,
     /// Least and greatest of the repeats.
-    p50_over_alone_spread: Option<[f64; 2]>,
-    p99_over_alone_spread: Option<[f64; 2]>,
+    pub(super) p50_over_alone_spread: Option<[f64; 2]>,
+    pub(super) p99_over_alone_spread: Option<[f64; 2]>,
     /// Medians of the repeats.
-    p50_ms: Option<f64>,
-    p95_ms: Option<f64>,
-    p99_ms: Option<f64>,
+    pub(super) p50_ms: Option<f64>,
+    pub(super) p95_ms: Option<f64>,
+    pub(super) p99_ms: Option<f64>,
     /// Of all repeats together: one is too short for these.
-    p999_ms: Option<f64>,
-    max_ms: Option<f64>,
-    requests: usize,
+    pub(super) p999_ms: Option<f64>,
+    pub(super) max_ms: Option<f64>,
+    pub(super) requests: usize,
     /// Answered later than a period after the release.
-    misses: u64,
-    training_rate_over_alone: Option<f64>,
-    training_rate_over_alone_spread: Option<[f64; 2]>,
+    pub(super) misses: u64,
+    pub(super) training_rate_over_alone: Option<f64>,
+    pub(super) training_rate_over_alone_spread: Option<[f64; 2]>,
+    /// Beside inference on one processor, `1 - U`.
+    pub(super) training_rate_limit: Option<f64>,
     /// Requests answered in the time over alone, and the training rate over alone.
-    sum_of_rates: Option<f64>,
+    pub(super) sum_of_rates: Option<f64>,
     /// Of the threads that do the work, within `measured_s`.
-    context_switches: u64,
-    measured_s: f64,
+    pub(super) context_switches: u64,
+    pub(super) measured_s: f64,
     /// Share of requests that ended on the shared processor; null for fulcrum, whose dispatcher stays there.
-    on_shared_processor: Option<f64>,
+    pub(super) on_shared_processor: Option<f64>,
     /// Null where nothing is promised.
-    bound_ms: Option<f64>,
-    bound_violations: u64,
-    repeats: usize,
-    disturbed_repeats: usize,
+    pub(super) bound_ms: Option<f64>,
+    pub(super) bound_violations: u64,
+    pub(super) repeats: usize,
+    pub(super) disturbed_repeats: usize,
     /// Every repeat was disturbed, and the figures are theirs.
-    figures_disturbed: bool,
-    refused: Option<String>,
+    pub(super) figures_disturbed: bool,
+    pub(super) refused: Option<String>,
 }
 
 /// What the others are compared with.
@@ -173,10 +174,12 @@ fn alone(arms: &[Arm]) -> Alone {
     }
 }
 
-fn row(arm: &Arm, alone: &Alone, processors: usize) -> Row {
+fn row(arm: &Arm, alone: &Alone, measured: &Measured) -> Row {
+    let (processors, share) = (measured.places.all.len(), measured.work.share);
     let repeats = counted(arm);
     let sees = arm.peer != Peer::TrainingAlone;
     let learns = arm.peer != Peer::InferenceAlone;
+    let shares = sees && arm.peer.processors(processors) == 1;
     let times = latencies(&repeats);
     let over =
         |place: usize| Some(times.as_ref()?.get(place)? / alone.latencies.as_ref()?.get(place)?.max(1.0));
@@ -227,6 +230,7 @@ fn row(arm: &Arm, alone: &Alone, processors: usize) -> Row {
         }),
         training_rate_over_alone: training,
         training_rate_over_alone_spread: spread(each(&repeats, trained), alone.trained.filter(|_| learns)),
+        training_rate_limit: learns.then_some(if shares { 1.0 - share } else { 1.0 }),
         sum_of_rates: (!repeats.is_empty()).then(|| training.unwrap_or(0.0) + inference.unwrap_or(0.0)),
         context_switches: sum(|repeat| repeat.switches),
         measured_s: repeats.iter().map(|repeat| seconds(repeat)).sum(),
@@ -250,7 +254,8 @@ fn row(arm: &Arm, alone: &Alone, processors: usize) -> Row {
     }
 }
 
-fn report(measured: &Measured) -> Report<'_> {
+/// The figures of everything that was measured.
+pub(super) fn report(measured: &Measured) -> Report<'_> {
     let alone = alone(&measured.arms);
     let processors = measured.places.all.len();
     let work = &measured.work;
@@ -275,129 +280,65 @@ fn report(measured: &Measured) -> Report<'_> {
         rows: measured
             .arms
             .iter()
-            .map(|arm| row(arm, &alone, processors))
+            .map(|arm| row(arm, &alone, measured))
             .collect(),
     }
 }
 
-/// Prints everything to stdout.
-pub(super) fn print(measured: &Measured, json: bool) -> Result<(), Box<dyn Error>> {
-    let report = report(measured);
-    if json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
-        return Ok(());
-    }
-    if report.debug_build {
-        println!("built without optimisation: the figures say nothing\n");
-    }
-    println!(
-        "{}, one thread each, spinning off; processor {} of {} is shared, {} repeats in turn",
-        report.engine, report.shared_processor, report.processors, report.repeats
-    );
-    println!(
-        "inference  {:?}, {:.0} a second, {} runs a request: U {:.2}, C announced {:.2} ms; deadline {:.1} ms",
-        report.arrivals,
-        report.rate_hz,
-        report.runs_per_request,
-        report.utilisation,
-        report.announced_ms,
-        report.deadline_ms
-    );
-    println!(
-        "training   minibatch {}, alone {:.2} steps/s; `slack` has {} pieces",
-        report.minibatch,
-        report.training_alone_hz.unwrap_or(0.0),
-        report.pieces
-    );
-    println!(
-        "limits     beside inference on one processor: training rate {:.2}, sum of rates {:.2}; latency 1.00\n",
-        1.0 - report.utilisation,
-        2.0 - report.utilisation
-    );
-    print!("{}", table(&report.rows));
-    println!(
-        "\nlatencies and training rate over alone, [least, greatest of the repeats]; p50 to p99 are medians of the repeats,\n\
-         p99.9 and max of all together; switches a second; cpus: processors the arm uses"
-    );
-    println!(
-        "disturbed: repeats in which other work took over {:.0} % of the machine; they are left out",
-        100.0 * report.disturbed_above
-    );
-    if report.rows.iter().any(|row| row.figures_disturbed) {
-        println!(
-            "* every repeat was disturbed, so these figures are of disturbed repeats; measure again on a quiet machine"
-        );
-    }
-    for row in report
-        .rows
-        .iter()
-        .filter(|row| row.on_shared_processor.is_some_and(|share| share < 1.0))
-    {
-        let share = 100.0 * row.on_shared_processor.unwrap_or(0.0);
-        println!(
-            "{}: {share:.0} % of the requests were answered on the shared processor",
-            row.arm
-        );
-    }
-    for row in &report.rows {
-        if let Some(reason) = &row.refused {
-            println!("{}: refused: {reason}", row.arm);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::peers::worker::Played;
+
+    fn repeat(latencies: &[u64], steps: f64, others: f64) -> Repeat {
+        Repeat {
+            played: Played {
+                latencies: latencies.to_vec(),
+                served: latencies.len() as u64,
+                steps,
+                time: 1_000_000_000,
+                ..Played::default()
+            },
+            others,
+            switches: 3,
         }
     }
-    Ok(())
-}
 
-fn table(rows: &[Row]) -> Table<13> {
-    let mut sides = [Side::Right; 13];
-    sides[0] = Side::Left;
-    let mut table = Table::new(sides);
-    table.row([
-        "arm",
-        "cpus",
-        "p50",
-        "p95",
-        "p99",
-        "p99.9",
-        "max",
-        "misses",
-        "rate",
-        "sum",
-        "switches/s",
-        "bound",
-        "disturbed",
-    ]);
-    let figure = |value: Option<f64>| value.map_or("-".to_string(), |value| format!("{value:.2}"));
-    let spread = |value: Option<f64>, spread: Option<[f64; 2]>| match (value, spread) {
-        (Some(value), Some([low, high])) => format!("{value:.2} [{low:.2}, {high:.2}]"),
-        _ => "-".to_string(),
-    };
-    for row in rows {
-        let name = format!("{}{}", row.arm, if row.figures_disturbed { "*" } else { "" });
-        let cells = if row.refused.is_some() {
-            let mut cells = [const { String::new() }; 13];
-            cells[0] = name;
-            cells[1] = "refused".into();
-            cells
-        } else {
-            [
-                name,
-                row.processors.to_string(),
-                figure(row.p50_over_alone),
-                figure(row.p95_over_alone),
-                spread(row.p99_over_alone, row.p99_over_alone_spread),
-                figure(row.p999_over_alone),
-                figure(row.max_over_alone),
-                format!("{}/{}", row.misses, row.requests),
-                spread(row.training_rate_over_alone, row.training_rate_over_alone_spread),
-                figure(row.sum_of_rates),
-                format!("{:.0}", row.context_switches as f64 / row.measured_s.max(1e-9)),
-                row.bound_ms.map_or("none".into(), |bound| {
-                    format!("{} of {bound:.1} ms", row.bound_violations)
-                }),
-                format!("{}/{}", row.disturbed_repeats, row.repeats),
-            ]
-        };
-        table.row(cells);
+    fn arm(peer: Peer, repeats: Vec<Repeat>) -> Arm {
+        Arm {
+            peer,
+            repeats,
+            refused: None,
+        }
     }
-    table
+
+    #[test]
+    fn a_disturbed_repeat_is_counted_and_left_out() {
+        let arm = arm(
+            Peer::Nice,
+            vec![
+                repeat(&[10, 20], 4.0, 0.0),
+                repeat(&[900], 1.0, 0.5),
+                repeat(&[30, 40], 6.0, 0.0),
+            ],
+        );
+        let calm = counted(&arm);
+        assert_eq!(calm.len(), 2);
+        assert_eq!(median(&each(&calm, trained)), Some(5.0));
+        assert_eq!(latencies(&calm), Some([20.0, 30.0, 30.0, 40.0, 40.0]));
+    }
+
+    #[test]
+    fn where_every_repeat_was_disturbed_all_count() {
+        let arm = arm(Peer::Nice, vec![repeat(&[10], 1.0, 0.3), repeat(&[20], 2.0, 0.4)]);
+        assert_eq!(counted(&arm).len(), 2);
+    }
+
+    #[test]
+    fn a_median_is_the_middle_or_between_the_two() {
+        assert_eq!(median(&[]), None);
+        assert_eq!(median(&[1.0]), Some(1.0));
+        assert_eq!(median(&[1.0, 2.0, 9.0]), Some(2.0));
+        assert_eq!(median(&[1.0, 2.0, 4.0, 9.0]), Some(3.0));
+    }
 }

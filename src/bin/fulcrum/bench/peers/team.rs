@@ -2,6 +2,7 @@
 
 use super::group::Group;
 use super::load::Load;
+use super::peer::Part;
 use super::worker::{Order, Played, Told, Work};
 use crate::bench::arm::PERIOD;
 use fulcrum::clock::{Clock, Monotonic};
@@ -113,10 +114,11 @@ pub(super) fn play(order: &Order) -> Result<Outcome, Box<dyn Error>> {
         writeln!(worker.orders, "{}", start.0)?;
     }
     let processes: Vec<u32> = workers.iter().map(|worker| worker.child.id()).collect();
+    let threads = order.peer.parts() == [Part::Both];
     Monotonic.sleep_until(start);
-    let before = Load::now(&processes)?;
+    let before = Load::now(&processes, threads)?;
     Monotonic.sleep_until(start + PERIOD.times(order.periods));
-    let after = Load::now(&processes)?;
+    let after = Load::now(&processes, threads)?;
     let mut repeat = Repeat {
         others: after.others_since(&before),
         switches: after.switches_since(&before),

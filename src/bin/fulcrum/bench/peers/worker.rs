@@ -146,9 +146,6 @@ fn serve(order: &Order, start: Start) -> Result<Told, Box<dyn Error>> {
     if order.peer.policy().is_some() {
         return mediated(&models, order, start);
     }
-    if let Err(errno) = stay_on(&[seat]) {
-        return Ok(Told::Refused(format!("processor {seat} was refused: {errno}")));
-    }
     let mut seeing = match order.part {
         Part::Learn => None,
         _ => Some(seeing(&models, order)?),
@@ -157,12 +154,18 @@ fn serve(order: &Order, start: Start) -> Result<Told, Box<dyn Error>> {
         Part::See => None,
         _ => Some(Cut::new(&models, None)?),
     };
+    if let Err(errno) = stay_on(&[seat]) {
+        return Ok(Told::Refused(format!("processor {seat} was refused: {errno}")));
+    }
     if let Some(reason) = enter(order) {
         return Ok(Told::Refused(reason));
     }
     let mut work = cut.as_mut().and_then(|cut| cut.work.as_mut());
     if let Some(work) = &mut work {
         (0..WARM).try_for_each(|_| step(work))?;
+    }
+    if let Some(seeing) = &mut seeing {
+        warm(seeing)?;
     }
     say(&Told::Ready)?;
     let frames = Frames {
@@ -217,8 +220,11 @@ fn weighed(models: &Models, wanted: &Work) -> Result<Work, Box<dyn Error>> {
 fn seeing(models: &Models, order: &Order) -> Result<Repeated, Box<dyn Error>> {
     let mut seeing = Repeated::new(models)?;
     seeing.times = order.work.runs_per_request;
-    (0..WARM).try_for_each(|_| seeing.run(&[Request::default()], &mut [0]))?;
     Ok(seeing)
+}
+
+fn warm(seeing: &mut Repeated) -> Result<(), WorkloadError> {
+    (0..WARM).try_for_each(|_| seeing.run(&[Request::default()], &mut [0]))
 }
 
 fn stay_on(processors: &[usize]) -> rustix::io::Result<()> {
@@ -311,7 +317,9 @@ fn mediated(models: &Models, order: &Order, start: Start) -> Result<Told, Box<dy
     let alone = others.is_empty() || stay_on(&others).is_err();
     let wanted = (policy == Policy::Slack).then_some(Nanos(order.work.piece));
     let mut cut = Cut::new(models, wanted)?;
-    let mut seeing = Some(seeing(models, order)?);
+    let mut seeing = seeing(models, order)?;
+    warm(&mut seeing)?;
+    let mut seeing = Some(seeing);
     if let Some(reason) = enter(order) {
         return Ok(Told::Refused(reason));
     }
