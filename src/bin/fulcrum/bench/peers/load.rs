@@ -65,6 +65,22 @@ impl Load {
     }
 }
 
+/// The part of each second that the kernel lets real-time threads run where others want to (`sched_rt_runtime_us`); `None` if
+/// it does not tell.
+pub(super) fn realtime_share() -> Option<f64> {
+    let number = |name: &str| -> Option<f64> {
+        let text = read(&format!("/proc/sys/kernel/{name}")).ok()?;
+        text.trim().parse().ok()
+    };
+    let (runtime, period) = (number("sched_rt_runtime_us")?, number("sched_rt_period_us")?);
+    // -1 is no limit.
+    Some(if runtime < 0.0 {
+        1.0
+    } else {
+        runtime / period.max(1.0)
+    })
+}
+
 fn read(path: &str) -> Result<String, String> {
     fs::read_to_string(path).map_err(|error| format!("{path} could not be read: {error}"))
 }

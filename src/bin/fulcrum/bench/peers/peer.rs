@@ -8,7 +8,8 @@ use fulcrum::schedule::Policy;
 use fulcrum::units::Nanos;
 use serde::{Deserialize, Serialize};
 
-/// The arms of the comparison, in the order of the rows. All but `Anywhere` and `CoreEach` share one processor.
+/// The arms of the comparison, in the order of the rows. All but `Deadline`, `Anywhere` and `CoreEach` share one
+/// processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Peer {
@@ -106,10 +107,10 @@ impl Peer {
         }
     }
 
-    /// Processors that the arm uses of `all`.
+    /// Processors that the arm may use of `all`.
     pub(super) fn processors(self, all: usize) -> usize {
         match self {
-            Peer::Anywhere => all.min(2),
+            Peer::Anywhere | Peer::Deadline => all.min(2),
             Peer::CoreEach => 2,
             _ => 1,
         }

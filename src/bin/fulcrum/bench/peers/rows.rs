@@ -1,6 +1,6 @@
 //! The figures of `bench peers`: a row an arm.
 
-use super::load::DISTURBED;
+use super::load::{DISTURBED, realtime_share};
 use super::peer::Peer;
 use super::team::Repeat;
 use super::{Arm, Measured};
@@ -33,6 +33,8 @@ pub(super) struct Report<'a> {
     pub(super) training_alone_hz: Option<f64>,
     pub(super) processors: usize,
     pub(super) shared_processor: usize,
+    /// Of each second, for real-time threads; beyond it they stand still, and a dispatcher in SCHED_FIFO with them.
+    pub(super) realtime_share: Option<f64>,
     pub(super) repeats: u32,
     /// Other work above this share of all processors marks a repeat as disturbed.
     pub(super) disturbed_above: f64,
@@ -44,7 +46,7 @@ pub(super) struct Report<'a> {
 pub(super) struct Row {
     pub(super) arm: String,
     pub(super) processes: usize,
-    /// That the arm uses.
+    /// That the arm may use.
     pub(super) processors: usize,
     pub(super) p50_over_alone: Option<f64>,
     pub(super) p95_over_alone: Option<f64>,
@@ -275,6 +277,7 @@ pub(super) fn report(measured: &Measured) -> Report<'_> {
         training_alone_hz: alone.trained,
         processors,
         shared_processor: measured.places.shared,
+        realtime_share: realtime_share(),
         repeats: measured.repeats,
         disturbed_above: DISTURBED,
         rows: measured

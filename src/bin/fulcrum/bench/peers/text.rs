@@ -35,7 +35,7 @@ pub(super) fn print(report: &Report) {
     print!("{}", table(&report.rows));
     println!(
         "\nlatencies and training rate over alone, [least, greatest of the repeats]; p50 to p99 are medians of the repeats,\n\
-         p99.9 and max of all together; switches a second; cpus: processors the arm uses"
+         p99.9 and max of all together; switches a second; cpus: processors the arm may use"
     );
     println!(
         "disturbed: repeats in which other work took over {:.0} % of the machine; they are left out",
@@ -44,6 +44,13 @@ pub(super) fn print(report: &Report) {
     if report.rows.iter().any(|row| row.figures_disturbed) {
         println!(
             "* every repeat was disturbed, so these figures are of disturbed repeats; measure again on a quiet machine"
+        );
+    }
+    if let Some(share) = report.realtime_share.filter(|share| *share < 1.0) {
+        println!(
+            "real-time threads get {:.0} % of each second where others want the processor: a dispatcher in SCHED_FIFO that\n\
+             trains in all the time left then stands still for the rest, past its bound (kernel.sched_rt_runtime_us)",
+            100.0 * share
         );
     }
     for row in report
