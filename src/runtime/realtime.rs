@@ -86,8 +86,8 @@ fn prefault_stack() {
     core::hint::black_box(&mut stack);
 }
 
-/// A scheduling class of the kernel, for one thread. Threads it starts are ordinary again, except after [`Class::Idle`],
-/// [`Class::Batch`] and [`Class::Ordinary`], which are inherited.
+/// A scheduling class of the kernel, for one thread. Threads it starts are ordinary again, except after
+/// [`Class::Idle`], [`Class::Batch`] and [`Class::Ordinary`], which are inherited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
     /// SCHED_OTHER with this nice value: -20, the most, to 19, the least.
@@ -98,8 +98,9 @@ pub enum Class {
     Idle,
     /// SCHED_FIFO with this priority, 1 to 99; keeps the processor from every class above.
     Fifo(u8),
-    /// SCHED_DEADLINE: `runtime` within every `period`. Before SCHED_FIFO, but never longer than `runtime`, which the kernel
-    /// grants at start or refuses with EBUSY; and only to a thread that may run on every processor (else EPERM).
+    /// SCHED_DEADLINE: `runtime` within every `period`. Before SCHED_FIFO, but never longer than `runtime`,
+    /// which the kernel grants at start or refuses with EBUSY; and only to a thread that may run on every
+    /// processor (else EPERM).
     Deadline {
         /// At least 1.024 us.
         runtime: Nanos,
@@ -141,7 +142,8 @@ impl Class {
             sched_period: period,
         };
         let (this_thread, flags) = (0, 0);
-        // SAFETY: thread 0 is the caller; `attributes` is a valid struct of the size it tells for the call's duration.
+        // SAFETY: thread 0 is the caller; `attributes` is a valid struct of the size it tells for the call's
+        // duration.
         let done =
             unsafe { libc::syscall(libc::SYS_sched_setattr, this_thread, &raw const attributes, flags) };
         let errno = || std::io::Error::last_os_error().raw_os_error();

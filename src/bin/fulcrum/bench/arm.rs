@@ -322,8 +322,8 @@ fn trained(runtime: &Runtime, lengths: &[Nanos]) -> f64 {
     })
 }
 
-/// Hands in each frame. One that finds the queue full stays unanswered. Lives until the arm is over, so that what it cost
-/// can be read from outside.
+/// Hands in each frame. One that finds the queue full stays unanswered. Lives until the arm is over, so that
+/// what it cost can be read from outside.
 fn sensor(
     place: Place,
     mut submitter: Submitter,

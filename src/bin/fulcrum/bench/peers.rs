@@ -31,15 +31,17 @@ const QUICK_REPEATS: u32 = 2;
 /// Fewer periods than this tell nothing.
 const FEWEST: u64 = 5;
 
-/// What an arm takes in the mean beside its periods, before that is known: processes that load and cut the networks.
+/// What an arm takes in the mean beside its periods, before that is known: processes that load and cut the
+/// networks.
 const AROUND: Nanos = Nanos::from_millis(700);
 
 /// What a user would pick instead of fulcrum, side by side with it.
 ///
-/// Real ONNX Runtime inference (15 a second) and training of the built-in networks share one processor of this machine, in
-/// two threads or two processes with every class of the operating system, and under fulcrum. Each engine runs on one thread
-/// that does not spin. Latency counts from the scheduled release, whether or not the last request is answered. Arms take
-/// turns; scheduling classes and control groups end with the processes that took them.
+/// Real ONNX Runtime inference (15 a second) and training of the built-in networks share one processor of
+/// this machine, in two threads or two processes with every class of the operating system, and under fulcrum.
+/// Each engine runs on one thread that does not spin. Latency counts from the scheduled release, whether or
+/// not the last request is answered. Arms take turns. Scheduling classes end with the processes that took
+/// them, and control groups are removed.
 #[derive(Args)]
 #[command(after_help = "Examples:
   fulcrum bench peers                                      six minutes

@@ -1,4 +1,5 @@
-//! [`Load`]: how much of the machine other work took while an arm ran, and how often the arm's threads gave way.
+//! [`Load`]: how much of the machine other work took while an arm ran, and how often the arm's threads gave
+//! way.
 
 use fulcrum::clock::{Clock, Monotonic};
 use fulcrum::units::Nanos;
@@ -28,8 +29,8 @@ struct Machine {
 }
 
 impl Load {
-    /// What there is to read now about the machine and `processes`, which must live. Where `threads` do the work, the first
-    /// of each process only waits for them and does not count.
+    /// What there is to read now about the machine and `processes`, which must live. Where `threads` do the
+    /// work, the first of each process only waits for them and does not count.
     pub(super) fn now(processes: &[u32], threads: bool) -> Result<Load, String> {
         let machine = parse_machine(&read("/proc/stat")?).ok_or("/proc/stat is not as expected")?;
         let mut own = 0;
@@ -56,7 +57,8 @@ impl Load {
         let idle = self.machine.idle.saturating_sub(before.machine.idle) as f64;
         let own = self.own.saturating_sub(before.own) as f64;
         let steal = self.machine.steal.saturating_sub(before.machine.steal) as f64;
-        // Stolen time is in what is left over, unless the kernel charges it to the process that it was stolen from.
+        // Stolen time is in what is left over, unless the kernel charges it to the process that it was stolen
+        // from.
         (all - idle - own).max(steal) / all.max(1.0)
     }
 
@@ -65,8 +67,8 @@ impl Load {
     }
 }
 
-/// The part of each second that the kernel lets real-time threads run where others want to (`sched_rt_runtime_us`); `None` if
-/// it does not tell.
+/// The part of each second that the kernel lets real-time threads run where others want to
+/// (`sched_rt_runtime_us`); `None` if it does not tell.
 pub(super) fn realtime_share() -> Option<f64> {
     let number = |name: &str| -> Option<f64> {
         let text = read(&format!("/proc/sys/kernel/{name}")).ok()?;
@@ -101,7 +103,8 @@ fn parse_machine(text: &str) -> Option<Machine> {
     })
 }
 
-/// User and system ticks from `/proc/PID/stat`, fields 14 and 15. The name before them may hold blanks and brackets.
+/// User and system ticks from `/proc/PID/stat`, fields 14 and 15. The name before them may hold blanks and
+/// brackets.
 fn parse_used(text: &str) -> Option<u64> {
     let mut fields = text.rsplit_once(')')?.1.split_whitespace().skip(11);
     Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)

@@ -8,8 +8,8 @@ use fulcrum::schedule::Policy;
 use fulcrum::units::Nanos;
 use serde::{Deserialize, Serialize};
 
-/// The arms of the comparison, in the order of the rows. All but `Deadline`, `Anywhere` and `CoreEach` share one
-/// processor.
+/// The arms of the comparison, in the order of the rows. All but `Deadline`, `Anywhere` and `CoreEach` share
+/// one processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Peer {

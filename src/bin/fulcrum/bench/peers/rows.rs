@@ -33,7 +33,8 @@ pub(super) struct Report<'a> {
     pub(super) training_alone_hz: Option<f64>,
     pub(super) processors: usize,
     pub(super) shared_processor: usize,
-    /// Of each second, for real-time threads; beyond it they stand still, and a dispatcher in SCHED_FIFO with them.
+    /// Of each second, for real-time threads; beyond it they stand still, and a dispatcher in SCHED_FIFO with
+    /// them.
     pub(super) realtime_share: Option<f64>,
     pub(super) repeats: u32,
     /// Other work above this share of all processors marks a repeat as disturbed.
@@ -41,7 +42,8 @@ pub(super) struct Report<'a> {
     pub(super) rows: Vec<Row>,
 }
 
-/// Figures of the repeats that nothing disturbed, or of all where each was. Null is what an arm does not have.
+/// Figures of the repeats that nothing disturbed, or of all where each was. Null is what an arm does not
+/// have.
 #[derive(Serialize)]
 pub(super) struct Row {
     pub(super) arm: String,

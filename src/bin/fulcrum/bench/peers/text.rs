@@ -13,7 +13,7 @@ pub(super) fn print(report: &Report) {
         report.engine, report.shared_processor, report.processors, report.repeats
     );
     println!(
-        "inference  {:?}, {:.0} a second, {} runs a request: U {:.2}, C announced {:.2} ms; deadline {:.1} ms",
+        "inference  {:?}, {:.0} a second, {} runs each: U {:.2}, C announced {:.2} ms; deadline {:.1} ms",
         report.arrivals,
         report.rate_hz,
         report.runs_per_request,
@@ -28,14 +28,14 @@ pub(super) fn print(report: &Report) {
         report.pieces
     );
     println!(
-        "limits     beside inference on one processor: training rate {:.2}, sum of rates {:.2}; latency 1.00\n",
+        "limits     on one processor: training rate {:.2}, sum of rates {:.2}; latency 1.00\n",
         1.0 - report.utilisation,
         2.0 - report.utilisation
     );
     print!("{}", table(&report.rows));
     println!(
-        "\nlatencies and training rate over alone, [least, greatest of the repeats]; p50 to p99 are medians of the repeats,\n\
-         p99.9 and max of all together; switches a second; cpus: processors the arm may use"
+        "\nlatencies and training rate over alone, [least, greatest of the repeats]; p50 to p99 are medians\n\
+         of the repeats, p99.9 and max of all together; switches a second; cpus: processors the arm may use"
     );
     println!(
         "disturbed: repeats in which other work took over {:.0} % of the machine; they are left out",
@@ -43,13 +43,14 @@ pub(super) fn print(report: &Report) {
     );
     if report.rows.iter().any(|row| row.figures_disturbed) {
         println!(
-            "* every repeat was disturbed, so these figures are of disturbed repeats; measure again on a quiet machine"
+            "* every repeat was disturbed, so these figures are of disturbed ones; measure on a quiet machine"
         );
     }
     if let Some(share) = report.realtime_share.filter(|share| *share < 1.0) {
         println!(
-            "real-time threads get {:.0} % of each second where others want the processor: a dispatcher in SCHED_FIFO that\n\
-             trains in all the time left then stands still for the rest, past its bound (kernel.sched_rt_runtime_us)",
+            "real-time threads get {:.0} % of each second where others want the processor: a dispatcher in\n\
+             SCHED_FIFO that trains in all the time left then stands still for the rest, past its bound\n\
+             (kernel.sched_rt_runtime_us)",
             100.0 * share
         );
     }

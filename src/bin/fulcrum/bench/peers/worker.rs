@@ -1,7 +1,7 @@
 //! The process of an arm: does its part of the work in the class, group and place that the arm gives it.
 //!
-//! It is this program again, told by its first line of input what to do and by its second when to begin. Whatever it asks of
-//! the kernel ends with it, and it ends with the process that started it.
+//! It is this program again, told by its first line of input what to do and by its second when to begin.
+//! Whatever it asks of the kernel ends with it, and it ends with the process that started it.
 
 use super::group;
 use super::peer::{Part, Peer, Seat};
@@ -289,7 +289,8 @@ fn learn(work: &mut OnnxTraining, frames: &Frames) -> Result<Played, WorkloadErr
     })
 }
 
-/// Steps by `moment`, given when each ended and when the first began; of the running one the part of its time.
+/// Steps by `moment`, given when each ended and when the first began; of the running one the part of its
+/// time.
 fn steps_by(ends: &[Nanos], moment: Nanos) -> f64 {
     let done = ends.partition_point(|end| *end <= moment);
     match (
