@@ -2,7 +2,8 @@
 # make test      everything that is tested, with stable Rust alone
 # make check     Miri, ThreadSanitizer and bare-metal builds on the nightly toolchain; skips loudly where there is none
 # make coverage  that every line of the core is reached by its tests
-# make bench     what hot path, admission, measuring and a mode switch cost; inference beside training (quarter of an hour)
+# make bench     what hot path, admission, measuring and a mode switch cost; inference beside training, and what a user would
+#                pick instead (twenty minutes)
 # make doc       the library's documentation
 # make clean
 
@@ -45,6 +46,7 @@ coverage:
 bench: $(ORT)
 	$(CARGO) run --release --features cli -- bench cost
 	$(CARGO) run --release --features cli -- bench interleave --out target/bench
+	$(CARGO) run --release --features cli -- bench peers
 	$(CARGO) bench --features fuse --bench admission --bench meter --bench mode
 
 doc:

@@ -9,7 +9,8 @@
 
 use serde_json::Value;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 fn bench(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fulcrum"));
@@ -159,4 +160,128 @@ fn without_onnx_runtime_interleave_says_so_in_one_sentence() {
             && said.contains("/nowhere/libonnxruntime.so"),
         "{said}"
     );
+}
+
+#[test]
+fn peers_has_a_row_for_every_arm_and_the_figures_agree_with_each_other() {
+    let chosen = ["processes", "idle", "deadline", "weights", "core-each", "slack"];
+    let mut command = bench(&["peers", "--json", "--repeats", "2", "--seconds", "1"]);
+    for arm in chosen {
+        command.args(["--arm", arm]);
+    }
+    let report = json(&command.output().unwrap());
+    assert_eq!(report["engine_spinning"], false);
+    let rows = report["rows"].as_array().unwrap();
+    let names: Vec<&str> = rows.iter().map(|row| row["arm"].as_str().unwrap()).collect();
+    assert_eq!(
+        names,
+        [&["inference-alone", "training-alone"], &chosen[..]].concat()
+    );
+    let alone = &rows[0];
+    for row in rows {
+        let (sees, learns) = (row["arm"] != "training-alone", row["arm"] != "inference-alone");
+        let ran = row["refused"].is_null();
+        for place in ["p50", "p95", "p99", "p999", "max"] {
+            let (over, ms) = (format!("/{place}_over_alone"), format!("/{place}_ms"));
+            if ran && sees {
+                let product = positive(row, &over) * positive(alone, &ms);
+                assert!((product - positive(row, &ms)).abs() < 1e-6, "{place}: {row}");
+            } else {
+                assert!(row.pointer(&over).unwrap().is_null() && row.pointer(&ms).unwrap().is_null());
+            }
+        }
+        assert_eq!(
+            row["training_rate_over_alone"].is_null(),
+            !(ran && learns),
+            "{row}"
+        );
+        assert_eq!(row["sum_of_rates"].is_null(), !ran);
+        if !ran {
+            assert!(!row["refused"].as_str().unwrap().is_empty());
+            assert_eq!(row["repeats"], 0);
+            continue;
+        }
+        assert!(number(row, "/misses") <= number(row, "/requests"));
+        assert!(number(row, "/disturbed_repeats") <= positive(row, "/repeats"));
+        positive(row, "/measured_s");
+        number(row, "/context_switches");
+        let two =
+            ["processes", "idle", "deadline", "weights", "core-each"].contains(&row["arm"].as_str().unwrap());
+        assert_eq!(row["processes"], if two { 2 } else { 1 });
+        if row["arm"] == "slack" {
+            assert!(number(row, "/bound_violations") <= number(row, "/requests"));
+            positive(row, "/bound_ms");
+        } else {
+            assert!(row["bound_ms"].is_null(), "only fulcrum promises anything");
+            assert_eq!(row["bound_violations"], 0);
+        }
+    }
+    for own in ["p50", "p95", "p99", "p999", "max"] {
+        assert_eq!(alone[format!("{own}_over_alone")], 1.0);
+    }
+    assert_eq!(rows[1]["training_rate_over_alone"], 1.0);
+    assert!(
+        rows.iter()
+            .any(|row| row["arm"] == "idle" && row["refused"].is_null()),
+        "anyone may be idle"
+    );
+}
+
+/// State, parent and scheduling policy of a process; `None` when it has gone.
+fn process(id: u32) -> Option<(char, u32, u32)> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    Some((
+        fields[0].chars().next()?,
+        fields[1].parse().ok()?,
+        fields[38].parse().ok()?,
+    ))
+}
+
+fn children(of: u32) -> Vec<u32> {
+    let ids = std::fs::read_dir("/proc").unwrap().flatten();
+    let ids = ids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    ids.filter(|id| process(*id).is_some_and(|(_, parent, _)| parent == of))
+        .collect()
+}
+
+#[test]
+fn no_trainer_survives_the_process_that_started_it_and_only_the_trainer_has_its_class() {
+    const SCHED_IDLE: u32 = 5;
+    let mut command = bench(&["peers", "--arm", "idle", "--seconds", "1"]);
+    let mut parent = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let idle = |id: &u32| process(*id).is_some_and(|(_, _, policy)| policy == SCHED_IDLE);
+    let workers = loop {
+        let workers = children(parent.id());
+        if workers.iter().any(idle) {
+            break workers;
+        }
+        assert!(
+            parent.try_wait().unwrap().is_none(),
+            "the bench ended before an idle trainer was seen"
+        );
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    assert_eq!(process(parent.id()).unwrap().2, 0, "the parent stays ordinary");
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    // Each has gone, or waits as a zombie for the process that inherited it.
+    while workers
+        .iter()
+        .any(|id| process(*id).is_some_and(|(state, ..)| state != 'Z'))
+    {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_worker_that_nobody_gave_an_order_says_who_starts_it() {
+    let output = bench(&["worker"]).stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("fulcrum bench peers"), "{said}");
 }

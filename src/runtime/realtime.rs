@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+use crate::units::Nanos;
 use core::fmt;
 
 /// What to ask for the dispatcher thread. Everything is optional, and a refusal is a [`Warning`], never an error.
@@ -85,23 +86,81 @@ fn prefault_stack() {
     core::hint::black_box(&mut stack);
 }
 
+/// A scheduling class of the kernel, for one thread. Threads it starts are ordinary again, except after
+/// [`Class::Idle`], [`Class::Batch`] and [`Class::Ordinary`], which are inherited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// SCHED_OTHER with this nice value: -20, the most, to 19, the least.
+    Ordinary(i8),
+    /// SCHED_BATCH: as ordinary, but what wakes up never takes the processor from it.
+    Batch,
+    /// SCHED_IDLE: the share of a processor that nobody else wants, and a little more.
+    Idle,
+    /// SCHED_FIFO with this priority, 1 to 99; keeps the processor from every class above.
+    Fifo(u8),
+    /// SCHED_DEADLINE: `runtime` within every `period`. Before SCHED_FIFO, but never longer than `runtime`,
+    /// which the kernel grants at start or refuses with EBUSY; and only to a thread that may run on every
+    /// processor (else EPERM).
+    Deadline {
+        /// At least 1.024 us.
+        runtime: Nanos,
+        /// Also the deadline; at least `runtime`.
+        period: Nanos,
+    },
+}
+
+impl Class {
+    /// Puts the calling thread into this class.
+    ///
+    /// # Errors
+    /// The errno of the refusal; usually EPERM.
+    pub fn enter(self) -> Result<(), i32> {
+        let (policy, nice, priority) = match self {
+            Class::Ordinary(nice) => (libc::SCHED_OTHER, nice, 0),
+            Class::Batch => (libc::SCHED_BATCH, 0, 0),
+            Class::Idle => (libc::SCHED_IDLE, 0, 0),
+            Class::Fifo(priority) => (libc::SCHED_FIFO, 0, priority),
+            Class::Deadline { .. } => (libc::SCHED_DEADLINE, 0, 0),
+        };
+        let realtime = matches!(self, Class::Fifo(_) | Class::Deadline { .. });
+        let (runtime, period) = match self {
+            Class::Deadline { runtime, period } => (runtime.0, period.0),
+            _ => (0, 0),
+        };
+        let attributes = libc::sched_attr {
+            size: size_of::<libc::sched_attr>() as u32,
+            sched_policy: policy as u32,
+            sched_flags: if realtime {
+                libc::SCHED_FLAG_RESET_ON_FORK as u64
+            } else {
+                0
+            },
+            sched_nice: i32::from(nice),
+            sched_priority: u32::from(priority),
+            sched_runtime: runtime,
+            sched_deadline: period,
+            sched_period: period,
+        };
+        let (this_thread, flags) = (0, 0);
+        // SAFETY: thread 0 is the caller; `attributes` is a valid struct of the size it tells for the call's
+        // duration.
+        let done =
+            unsafe { libc::syscall(libc::SYS_sched_setattr, this_thread, &raw const attributes, flags) };
+        let errno = || std::io::Error::last_os_error().raw_os_error();
+        if done == 0 {
+            Ok(())
+        } else {
+            Err(errno().unwrap_or(libc::EPERM))
+        }
+    }
+}
+
 /// Puts the calling thread into SCHED_FIFO; children go back to the ordinary class.
 ///
 /// # Errors
 /// The errno of the refusal; usually EPERM.
 pub fn set_fifo(priority: u8) -> Result<(), i32> {
-    let parameters = libc::sched_param {
-        sched_priority: i32::from(priority),
-    };
-    // SAFETY: `pthread_self` is the calling thread, which lives; `parameters` is a valid struct for the call's duration.
-    let errno = unsafe {
-        libc::pthread_setschedparam(
-            libc::pthread_self(),
-            libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK,
-            &raw const parameters,
-        )
-    };
-    if errno == 0 { Ok(()) } else { Err(errno) }
+    Class::Fifo(priority).enter()
 }
 
 #[cfg(test)]
@@ -125,5 +184,43 @@ mod tests {
             ]
         );
         assert!(warnings[0].to_string().contains("CAP_SYS_NICE"));
+    }
+
+    /// Policy and nice value of the calling thread, as the kernel tells them: fields 41 and 19 of its `stat`.
+    fn seen() -> (i32, i32) {
+        let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+        let behind_name = stat.rsplit_once(')').unwrap().1;
+        let field = |place: usize| {
+            behind_name
+                .split_whitespace()
+                .nth(place - 3)
+                .unwrap()
+                .parse()
+                .unwrap()
+        };
+        (field(41), field(19))
+    }
+
+    #[test]
+    fn a_class_is_the_calling_threads_alone_and_anyone_may_take_a_lesser_one() {
+        let before = seen();
+        let enter = |class: Class| {
+            std::thread::spawn(move || class.enter().map(|()| seen()))
+                .join()
+                .unwrap()
+        };
+        assert_eq!(enter(Class::Ordinary(19)), Ok((libc::SCHED_OTHER, 19)));
+        assert_eq!(enter(Class::Batch).map(|it| it.0), Ok(libc::SCHED_BATCH));
+        assert_eq!(enter(Class::Idle).map(|it| it.0), Ok(libc::SCHED_IDLE));
+        assert_eq!(seen(), before);
+    }
+
+    #[test]
+    fn a_deadline_longer_than_its_period_is_refused() {
+        let wrong = Class::Deadline {
+            runtime: Nanos::from_millis(20),
+            period: Nanos::from_millis(10),
+        };
+        assert_eq!(wrong.enter(), Err(libc::EINVAL));
     }
 }

@@ -1,8 +1,10 @@
 //! `fulcrum bench`: what fulcrum costs and what it holds, measured on this machine.
 
 mod arm;
+mod arrivals;
 mod cost;
 mod interleave;
+mod peers;
 mod plot;
 mod rows;
 
@@ -22,12 +24,18 @@ pub(crate) struct Arguments {
 enum What {
     Cost(cost::Arguments),
     Interleave(interleave::Arguments),
+    Peers(peers::Arguments),
+    /// A process of an arm of `bench peers`
+    #[command(hide = true)]
+    Worker,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     match &arguments.what {
         What::Cost(arguments) => cost::run(arguments),
         What::Interleave(arguments) => interleave::run(arguments),
+        What::Peers(arguments) => peers::run(arguments),
+        What::Worker => peers::worker(),
     }
 }
 

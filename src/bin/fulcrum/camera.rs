@@ -37,7 +37,7 @@ impl Random {
     }
 
     /// Uniform in `low..high`.
-    fn between(&mut self, low: f32, high: f32) -> f32 {
+    pub(crate) fn between(&mut self, low: f32, high: f32) -> f32 {
         let unit = (self.next() >> 40) as f32 / (1_u64 << 24) as f32;
         low + (high - low) * unit
     }

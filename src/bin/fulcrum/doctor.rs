@@ -1,6 +1,6 @@
 //! `fulcrum doctor`: what on a machine keeps fulcrum from its work, and what to do about each.
 
-mod cgroup;
+pub(crate) mod cgroup;
 mod clocks;
 mod container;
 mod cores;

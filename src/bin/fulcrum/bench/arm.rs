@@ -1,5 +1,6 @@
 //! One arm of the comparison: a policy over one cut of the training step, beside the stream, for a while.
 
+use super::arrivals::Frames;
 use crate::camera::{self, Camera, Light, PIXELS};
 use crate::models::Models;
 use crate::processor::{CAMERA, DISPATCHER, enter, on};
@@ -18,13 +19,16 @@ use std::time::Duration;
 pub(super) const PERIOD: Nanos = Nanos::period_of_millihertz(15_000);
 
 /// How late a request may be handed in, and a piece may end; part of the bound.
-const ALLOWED: Nanos = Nanos::from_millis(1);
+pub(super) const ALLOWED: Nanos = Nanos::from_millis(1);
 
 /// From a decision to the work; part of the bound.
 const SWITCH: Nanos = Nanos::from_micros(200);
 
 /// How long answers are waited for after the last period.
 const PATIENCE: Nanos = Nanos::from_millis(300);
+
+/// How long the threads of an arm stay after its last period.
+pub(super) const LINGER: Nanos = Nanos::from_millis(20);
 
 /// Minibatches drawn before the first arm, so that a fetch costs no more than copying one.
 const DRAWN: usize = 16;
@@ -34,6 +38,8 @@ const DRAWN: usize = 16;
 pub(super) struct Place {
     /// The dispatcher's processor; `None` where there is but one, which nobody may keep for himself.
     pub(super) cpu: Option<usize>,
+    /// The dispatcher's real-time priority there; `None` leaves it in the class of the thread that starts it.
+    pub(super) priority: Option<u8>,
 }
 
 /// The forward model, run several times for each request so that the stream is as heavy as wanted.
@@ -182,11 +188,11 @@ pub(super) struct Learning<'a> {
     pub(super) abort: Option<Nanos>,
 }
 
-/// Runs stream and job, whichever there are, under `policy` for so many periods.
+/// Runs stream and job, whichever there are, under `policy` while `frames` come.
 pub(super) fn play(
     place: Place,
     policy: Policy,
-    periods: u64,
+    frames: &Frames,
     seeing: Option<Seeing>,
     learning: Option<Learning>,
 ) -> Result<Outcome, Box<dyn Error>> {
@@ -198,14 +204,17 @@ pub(super) fn play(
         // A policy that cannot keep the deadline is shown all the same: that is what the comparison is for.
         start_unfit: true,
         log_decisions: false,
-        realtime: place.cpu.map_or(Realtime::default(), |cpu| on(cpu, DISPATCHER)),
+        realtime: place.cpu.map_or(Realtime::default(), |cpu| Realtime {
+            priority: place.priority,
+            ..on(cpu, DISPATCHER)
+        }),
     });
     let mut stream = None;
     let mut see_home = None;
     if let Some(Seeing { work, cost }) = seeing {
         let (lent, back) = lend(work.take().ok_or(kept)?);
         see_home = Some((work, back));
-        stream = Some(builder.stream(camera_spec(cost), Box::new(lent))?);
+        stream = Some(builder.stream(camera_spec(frames.arrival, cost), Box::new(lent))?);
     }
     let mut learn_home = None;
     let mut lengths: &[Nanos] = &[];
@@ -221,7 +230,7 @@ pub(super) fn play(
         builder.job(spec, Box::new(lent))?;
     }
     let mut runtime = builder.start()?;
-    let outcome = follow(place, periods, &runtime, stream, lengths);
+    let outcome = follow(place, frames, &runtime, stream, lengths);
     runtime.stop();
     drop(runtime);
     if let Some((work, mut back)) = see_home {
@@ -233,13 +242,10 @@ pub(super) fn play(
     outcome
 }
 
-fn camera_spec(cost: Nanos) -> StreamSpec {
+fn camera_spec(arrival: Arrival, cost: Nanos) -> StreamSpec {
     StreamSpec {
         name: name("camera"),
-        arrival: Arrival::Periodic {
-            period: PERIOD,
-            jitter: ALLOWED,
-        },
+        arrival,
         deadline: PERIOD,
         minibatch: 1,
         cost,
@@ -251,23 +257,23 @@ fn camera_spec(cost: Nanos) -> StreamSpec {
 
 fn follow(
     place: Place,
-    periods: u64,
+    frames: &Frames,
     runtime: &Runtime,
     stream: Option<(Submitter, Completions)>,
     lengths: &[Nanos],
 ) -> Result<Outcome, Box<dyn Error>> {
-    let start = Monotonic.now() + Nanos::from_millis(30);
-    let last = start + PERIOD.times(periods);
+    let start = frames
+        .start
+        .unwrap_or_else(|| Monotonic.now() + Nanos::from_millis(30));
+    let last = start + frames.length;
     let (sensor, mut completions) = match stream {
-        Some((submitter, completions)) => {
-            (Some(sensor(place, submitter, start, periods)?), Some(completions))
-        }
+        Some((submitter, completions)) => (Some(sensor(place, submitter, start, frames)?), Some(completions)),
         None => (None, None),
     };
     let mut answers = vec![
         None;
         if completions.is_some() {
-            periods as usize
+            frames.releases.len()
         } else {
             0
         }
@@ -303,11 +309,14 @@ fn follow(
     {
         return Err(format!("the training step failed {failures} times").into());
     }
-    let answered = answers.iter().zip(0..).map(|(answer, frame)| Answered {
-        release: start + PERIOD.times(frame),
-        start: answer.map(|(start, _)| start),
-        end: answer.map_or(now, |(_, end)| end),
-    });
+    let answered = answers
+        .iter()
+        .zip(&frames.releases)
+        .map(|(answer, release)| Answered {
+            release: start + *release,
+            start: answer.map(|(start, _)| start),
+            end: answer.map_or(now, |(_, end)| end),
+        });
     Ok(Outcome {
         answered: answered.collect(),
         bound: runtime.bound(0),
@@ -328,22 +337,25 @@ fn trained(runtime: &Runtime, lengths: &[Nanos]) -> f64 {
     })
 }
 
-/// A request each period. One that finds the queue full stays unanswered.
+/// Hands in each frame. One that finds the queue full stays unanswered. Lives until the arm is over, so that
+/// what it cost can be read from outside.
 fn sensor(
     place: Place,
     mut submitter: Submitter,
     start: Nanos,
-    periods: u64,
+    frames: &Frames,
 ) -> std::io::Result<JoinHandle<()>> {
+    let (releases, over) = (frames.releases.clone(), start + frames.length + LINGER);
     std::thread::Builder::new().name("camera".into()).spawn(move || {
         // Refused without the right to it; the dispatcher's own refusal is told.
         if let Some(cpu) = place.cpu {
             enter(cpu, CAMERA, |_| ());
         }
-        for token in 0..periods {
-            let release = start + PERIOD.times(token);
+        for (release, token) in releases.into_iter().zip(0..) {
+            let release = start + release;
             Monotonic.sleep_until(release);
             let _ = submitter.submit(Request { token, release });
         }
+        Monotonic.sleep_until(over);
     })
 }

@@ -1,9 +1,10 @@
 //! `fulcrum bench interleave`: inference beside training on one dispatcher, every policy over every length of a piece.
 
 use super::arm::{self, Learning, Outcome, PERIOD, Place, Repeated, Seeing};
+use super::arrivals::Frames;
 use super::{plot, quantile};
 use crate::models::Models;
-use crate::processor::last_cpu;
+use crate::processor::{DISPATCHER, last_cpu};
 use crate::stalls::{self, Stall, Watchman};
 use clap::Args;
 use fulcrum::clock::{Clock, Monotonic};
@@ -65,7 +66,7 @@ pub(crate) struct Arguments {
 
 /// A training step cut into pieces, and how fast it is alone.
 pub(super) struct Cut {
-    work: Option<OnnxTraining>,
+    pub(super) work: Option<OnnxTraining>,
     /// Measured upper lengths, without margin.
     pub(super) lengths: Vec<Nanos>,
     /// The same as they are announced.
@@ -75,7 +76,7 @@ pub(super) struct Cut {
 }
 
 impl Cut {
-    fn new(models: &Models, wanted: Option<Nanos>) -> Result<Cut, Box<dyn Error>> {
+    pub(super) fn new(models: &Models, wanted: Option<Nanos>) -> Result<Cut, Box<dyn Error>> {
         let work = arm::training(models, wanted)?;
         let lengths = work.piece_lengths().to_vec();
         Ok(Cut {
@@ -249,7 +250,7 @@ fn measure(models: &Models, quick: bool, begin: Nanos) -> Result<Measured, Box<d
         .first()
         .and_then(|cut| cut.work.as_ref())
         .map_or(0, OnnxTraining::minibatch);
-    let (runs_per_request, cost) = weigh(place, &mut seeing, &mut cuts)?;
+    let (runs_per_request, cost) = weigh(place, WANTED_SHARE, &mut seeing, &mut cuts)?;
     // A running piece ends at the next kernel, and the finest cut has the longest of these as a piece of its own.
     let abort = cuts.last().and_then(|cut| cut.announced.iter().copied().max());
     let arms: Vec<Arm> = Order::all()
@@ -366,7 +367,7 @@ impl Bench {
         let work = &mut self.seeing;
         let seeing = (!matches!(turn, Turn::Cut(_))).then_some(Seeing { work, cost });
         let watchman = place.cpu.map(Watchman::start).transpose()?;
-        let outcome = arm::play(place, policy, periods, seeing, learning)?;
+        let outcome = arm::play(place, policy, &Frames::periodic(periods), seeing, learning)?;
         let stalls = watchman.map(Watchman::stop);
         self.watched |= stalls.is_some() && outcome.warnings.is_empty();
         let stalls = stalls.unwrap_or_default();
@@ -395,18 +396,19 @@ impl Bench {
 }
 
 /// The last processor for the dispatcher, and this thread off it: the dispatcher may never leave it.
-fn take_place() -> Place {
+pub(super) fn take_place() -> Place {
     let cpu = last_cpu();
     let mut others = rustix::thread::sched_getaffinity(None).unwrap_or_default();
     others.unset(cpu);
     let alone = others.count() == 0 || rustix::thread::sched_setaffinity(None, &others).is_err();
     Place {
         cpu: (!alone).then_some(cpu),
+        priority: Some(DISPATCHER),
     }
 }
 
 /// The whole step, then ever shorter pieces of it; a cut that is no finer than the one before is left out.
-fn cuts(models: &Models, parts: &[u64]) -> Result<Vec<Cut>, Box<dyn Error>> {
+pub(super) fn cuts(models: &Models, parts: &[u64]) -> Result<Vec<Cut>, Box<dyn Error>> {
     let mut cuts: Vec<Cut> = Vec::new();
     for part in parts {
         let whole = cuts.first().map(Cut::longest);
@@ -428,8 +430,9 @@ fn cuts(models: &Models, parts: &[u64]) -> Result<Vec<Cut>, Box<dyn Error>> {
 
 /// How often the model has to run for each request to take the wanted share alone, and an upper time of that, measured as
 /// it will be run: on the dispatcher, beside training, which leaves nothing of it in the caches.
-fn weigh(
+pub(super) fn weigh(
     place: Place,
+    share: f64,
     seeing: &mut Option<Repeated>,
     cuts: &mut [Cut],
 ) -> Result<(u32, Nanos), Box<dyn Error>> {
@@ -442,23 +445,22 @@ fn weigh(
                 work: &mut *seeing,
                 cost: PERIOD,
             };
-            let outcome = arm::play(place, Policy::Priority, periods, Some(stream), job)?;
+            let frames = Frames::periodic(periods);
+            let outcome = arm::play(place, Policy::Priority, &frames, Some(stream), job)?;
             let service = |it: &arm::Answered| Some((it.end - it.start?).0);
             let mut services: Vec<u64> = outcome.answered.iter().filter_map(service).collect();
             services.sort_unstable();
             Ok(services)
         };
     let each = quantile(&services(WEIGHED, 20, None)?, 5_000) / u64::from(WEIGHED);
-    let times = (WANTED_SHARE * PERIOD.0 as f64 / each.max(1) as f64)
-        .round()
-        .max(1.0) as u32;
+    let times = (share * PERIOD.0 as f64 / each.max(1) as f64).round().max(1.0) as u32;
     let beside = services(times, 25, cuts.last_mut().map(|cut| learning(cut, None)))?;
     // The second longest: one stall of the machine is not the work's.
     let upper = beside.iter().rev().nth(1).copied().unwrap_or(PERIOD.0);
     Ok((times, Nanos(upper).scaled(MARGIN)))
 }
 
-fn learning(cut: &mut Cut, abort: Option<Nanos>) -> Learning<'_> {
+pub(super) fn learning(cut: &mut Cut, abort: Option<Nanos>) -> Learning<'_> {
     Learning {
         work: &mut cut.work,
         lengths: &cut.announced,

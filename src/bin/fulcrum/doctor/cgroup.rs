@@ -60,14 +60,15 @@ pub(super) fn realtime(root: &Root) -> Option<(String, i64)> {
     })
 }
 
+/// Of control groups.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Version {
+pub(crate) enum Version {
     First,
     Second,
 }
 
 /// The folders of this process's group and those around it, the nearest first, from `/proc/self/cgroup`.
-fn folders(groups: &str, version: Version) -> Vec<String> {
+pub(crate) fn folders(groups: &str, version: Version) -> Vec<String> {
     let group = groups.lines().find_map(|line| {
         let (_, rest) = line.split_once(':')?;
         let (controllers, path) = rest.split_once(':')?;
