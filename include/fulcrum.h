@@ -396,7 +396,9 @@ typedef struct fulcrum_config_t {
    */
   uint32_t flags;
   /**
-   * SCHED_FIFO priority of the dispatcher thread, 1 to 99; 0 asks for none. Refused without the right to: a warning.
+   * SCHED_FIFO priority of the dispatcher thread, 1 to 99; 0 asks for none. Refused without the right to: a warning. Training
+   * then leaves as much of each second free as the kernel keeps from real-time threads (kernel.sched_rt_runtime_us, 5 %
+   * by default) and one per cent more, so that the kernel never stops the dispatcher; with -1 it leaves nothing free.
    */
   uint32_t priority;
   /**

@@ -50,7 +50,9 @@ pub struct fulcrum_config_t {
     pub late_ns: u64,
     /// FULCRUM_START_UNFIT, FULCRUM_LOCK_MEMORY, FULCRUM_PIN_CPU, or-ed.
     pub flags: u32,
-    /// SCHED_FIFO priority of the dispatcher thread, 1 to 99; 0 asks for none. Refused without the right to: a warning.
+    /// SCHED_FIFO priority of the dispatcher thread, 1 to 99; 0 asks for none. Refused without the right to: a warning. Training
+    /// then leaves as much of each second free as the kernel keeps from real-time threads (kernel.sched_rt_runtime_us, 5 %
+    /// by default) and one per cent more, so that the kernel never stops the dispatcher; with -1 it leaves nothing free.
     pub priority: u32,
     /// Processor for FULCRUM_PIN_CPU, counted from 0; else 0.
     pub cpu: u32,

@@ -185,6 +185,7 @@ impl Dispatcher {
         side.statistics.busy.add((end - start).0);
         self.schedule.end_minibatch(index, start, end);
         let stream = index as u8;
+        note(&mut self.decisions, Entry::Answered { stream, start, end });
         if piece == 0 {
             side.minibatch.start = start;
         }

@@ -278,6 +278,9 @@ impl Builder {
             doorbell,
             watch,
         } = self;
+        if options.realtime.priority.is_some() {
+            schedule.set_rest(realtime::rest());
+        }
         let started = Monotonic.now();
         schedule.start(started);
         let admission = schedule.would_fit();

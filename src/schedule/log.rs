@@ -62,6 +62,15 @@ pub enum Entry {
         /// When that was decided.
         at: Nanos,
     },
+    /// Input: a minibatch ended, or a piece of one that is cut.
+    Answered {
+        /// Index of the stream.
+        stream: u8,
+        /// When it started.
+        start: Nanos,
+        /// When it ended.
+        end: Nanos,
+    },
     /// Input: a minibatch that was cut failed, and what was left of it is not run.
     GivenUp {
         /// Index of the stream.
@@ -129,6 +138,7 @@ impl Entry {
             | Entry::GivenUp { at, .. }
             | Entry::Piece { at, .. }
             | Entry::Idle { at, .. }
+            | Entry::Answered { end: at, .. }
             | Entry::Ended { end: at, .. } => *at,
         }
     }
@@ -175,6 +185,11 @@ fn take_again(schedule: &mut Schedule, recorded: Entry) -> Option<Entry> {
         } => {
             schedule.jobs().get(usize::from(job))?;
             schedule.end_piece(usize::from(job), ended, start, end);
+            return Some(recorded);
+        }
+        Entry::Answered { stream, start, end } => {
+            schedule.streams().get(usize::from(stream))?;
+            schedule.end_minibatch(usize::from(stream), start, end);
             return Some(recorded);
         }
         Entry::GivenUp { stream, .. } => {

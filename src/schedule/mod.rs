@@ -12,6 +12,7 @@ pub mod log;
 mod measured;
 pub mod policy;
 pub mod quantile;
+mod rest;
 #[cfg(feature = "std")]
 pub mod simulator;
 pub mod statistics;
@@ -33,6 +34,7 @@ use crate::limits;
 use crate::units::Nanos;
 use core::fmt;
 use heapless::Vec;
+use rest::Rest;
 
 /// A stream's or a job's name.
 pub type Name = heapless::String<{ limits::NAME }>;
@@ -160,6 +162,7 @@ pub struct Schedule {
     trained: Nanos,
     /// Thousandths of the time that training is to have at least, under the policy `slack`.
     least_share: u32,
+    rest: Rest,
     /// The job that ran last, so that several take turns.
     last_job: usize,
     started: Nanos,
@@ -186,6 +189,7 @@ impl Schedule {
             turn: Nanos::ZERO,
             trained: Nanos::ZERO,
             least_share: 0,
+            rest: Rest::default(),
             last_job: 0,
             started: Nanos::ZERO,
             rule: Rule::Border,
@@ -199,6 +203,12 @@ impl Schedule {
     /// before each minibatch. The bound counts that piece. 0 asks for nothing.
     pub fn set_least_share(&mut self, permille: u32) {
         self.least_share = permille.min(1_000);
+    }
+
+    /// Keeps `permille` thousandths of the time free of work, by holding training back, whatever the policy: what the operating
+    /// system would else take at a moment of its own. Inference is never held back. 0 keeps nothing free.
+    pub fn set_rest(&mut self, permille: u32) {
+        self.rest = Rest::of(permille);
     }
 
     /// Adds an inference stream; its index counts from 0 in the order of adding.
@@ -304,6 +314,7 @@ impl Schedule {
     pub fn end_minibatch(&mut self, stream: usize, start: Nanos, end: Nanos) {
         let first = self.is_first(start);
         self.last_end = Some(end);
+        self.rest.worked(start, end);
         let Some(stream) = self.streams.get_mut(stream) else {
             return;
         };
@@ -370,6 +381,7 @@ impl Schedule {
         let (first, late) = (self.is_first(start), self.late);
         if ended != Ended::Dry {
             self.last_end = Some(end);
+            self.rest.worked(start, end);
         }
         if let Some(job) = self.jobs.get_mut(job) {
             let before = job.excess();

@@ -153,18 +153,18 @@ fn next_event(schedule: &Schedule, now: Nanos) -> Nanos {
         .iter()
         .map(super::Job::ready_since)
         .filter(|since| *since > now);
-    flushes.chain(jobs).min().unwrap_or(Nanos::MAX)
+    let rest = Some(schedule.rest.until()).filter(|until| *until > now && !schedule.jobs.is_empty());
+    flushes.chain(jobs).chain(rest).min().unwrap_or(Nanos::MAX)
 }
 
-/// Jobs whose next piece may start at `now`, in turn: after the one that ran last comes first.
+/// Jobs whose next piece may start at `now`, none while rest is owed, in turn: after the one that ran last comes first.
 fn ready_jobs(schedule: &Schedule, now: Nanos) -> impl Iterator<Item = usize> {
     let after = schedule.last_job.saturating_add(1);
     let (first, second) = (after..schedule.jobs.len(), 0..after.min(schedule.jobs.len()));
+    let rested = schedule.rest.until() <= now;
     let may_start = move |index: &usize| {
-        schedule
-            .jobs
-            .get(*index)
-            .is_some_and(|job| job.ready_since() <= now)
+        let job = schedule.jobs.get(*index);
+        rested && job.is_some_and(|job| job.ready_since() <= now)
     };
     first.chain(second).filter(may_start)
 }

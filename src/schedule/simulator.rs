@@ -228,6 +228,11 @@ impl<L: FnMut(Entry)> Run<'_, L> {
         let (start, took) = (self.now, self.takes(length.unwrap_or(spec.cost)));
         self.now += took;
         self.schedule.end_minibatch(stream, start, self.now);
+        (self.log)(Entry::Answered {
+            stream: stream as u8,
+            start,
+            end: self.now,
+        });
         let going_on = self
             .schedule
             .streams()

@@ -126,6 +126,7 @@ fn show(entry: Entry, started: Nanos) -> String {
         Entry::Skipped { stream, .. } => format!("skip a request of stream {stream}"),
         Entry::Minibatch { stream, count, .. } => format!("minibatch of {count} of stream {stream}"),
         Entry::GoOn { stream, piece, .. } => format!("piece {piece} of the minibatch of stream {stream}"),
+        Entry::Answered { stream, .. } => format!("a minibatch of stream {stream} ends"),
         Entry::GivenUp { stream, .. } => format!("the minibatch of stream {stream} fails"),
         Entry::Piece { job, piece, .. } => format!("piece {piece} of job {job}"),
         Entry::Idle {

@@ -23,11 +23,12 @@ pub fn write(out: &mut dyn Write, schedule: &Schedule, entries: &[Entry], lost: 
     };
     writeln!(
         out,
-        "policy {} {number} switch {} late {} share {} start {}",
+        "policy {} {number} switch {} late {} share {} rest {} start {}",
         schedule.policy.name(),
         schedule.switch.0,
         schedule.late.0,
         schedule.least_share,
+        schedule.rest.permille(),
         schedule.started.0
     )?;
     for stream in schedule.streams() {
@@ -61,6 +62,9 @@ pub fn write(out: &mut dyn Write, schedule: &Schedule, entries: &[Entry], lost: 
             Entry::Skipped { stream, at } => writeln!(out, "skipped {stream} {}", at.0)?,
             Entry::Minibatch { stream, count, at } => writeln!(out, "minibatch {stream} {count} {}", at.0)?,
             Entry::GoOn { stream, piece, at } => writeln!(out, "goes-on {stream} {piece} {}", at.0)?,
+            Entry::Answered { stream, start, end } => {
+                writeln!(out, "answered {stream} {} {}", start.0, end.0)?
+            }
             Entry::GivenUp { stream, at } => writeln!(out, "given-up {stream} {}", at.0)?,
             Entry::Piece { job, piece, at } => writeln!(out, "piece {job} {piece} {}", at.0)?,
             Entry::Idle { until, at } => writeln!(out, "idle {} {}", until.0, at.0)?,
@@ -207,6 +211,8 @@ impl Words<'_> {
         self.key("share")?;
         let mut schedule = Schedule::new(policy, switch, late);
         schedule.set_least_share(self.number("thousandths")?);
+        self.key("rest")?;
+        schedule.set_rest(self.number("thousandths")?);
         self.key("start")?;
         Ok((schedule, self.nanos()?))
     }
@@ -281,8 +287,7 @@ impl Words<'_> {
     }
 
     fn line(&mut self, schedule: &mut Schedule) -> Result<Line, Wrong> {
-        const ALL: &str =
-            "stream, job, arrived, skipped, minibatch, goes-on, given-up, piece, idle, ended or end";
+        const ALL: &str = "stream, job, arrived, skipped, minibatch, goes-on, answered, given-up, piece, idle, ended or end";
         let (streams, jobs) = (schedule.streams().len(), schedule.jobs().len());
         let entry = match self.0.next().unwrap_or_default() {
             "stream" => {
@@ -316,6 +321,11 @@ impl Words<'_> {
                 stream: self.index(streams, "a stream of this log")?,
                 piece: self.number("a piece")?,
                 at: self.nanos()?,
+            },
+            "answered" => Entry::Answered {
+                stream: self.index(streams, "a stream of this log")?,
+                start: self.nanos()?,
+                end: self.nanos()?,
             },
             "given-up" => Entry::GivenUp {
                 stream: self.index(streams, "a stream of this log")?,

@@ -255,3 +255,39 @@ proptest! {
         prop_assert_eq!(schedule.decide(Nanos(now)), schedule.decide(Nanos(now)));
     }
 }
+
+#[test]
+fn training_leaves_the_rest_free_that_it_owes_under_every_policy_and_inference_does_not_wait_for_it() {
+    for policy in Policy::ALL {
+        let stream = StreamSpec {
+            arrival: Arrival::Sporadic {
+                period: Nanos(30 * MS),
+            },
+            ..camera(30, 2, 1)
+        };
+        let mut schedule = schedule(policy, &[stream], &[training(&[10])]);
+        schedule.set_rest(500);
+        // 10 ms may be owed; these are 20.
+        schedule.end_piece(0, Ended::Stepped, Nanos::ZERO, Nanos(20 * MS));
+        schedule.since_inference = 0;
+        assert_eq!(
+            schedule.decide(Nanos(20 * MS)),
+            Action::Idle {
+                until: Nanos(30 * MS)
+            },
+            "{policy}"
+        );
+        let mut with_request = schedule.clone();
+        with_request.arrive(0, request(0, 20)).unwrap();
+        assert_eq!(
+            with_request.decide(Nanos(20 * MS)),
+            Action::Minibatch { stream: 0, count: 1 },
+            "{policy}"
+        );
+        assert_eq!(
+            schedule.decide(Nanos(30 * MS)),
+            Action::Piece { job: 0, piece: 0 },
+            "{policy}"
+        );
+    }
+}

@@ -12,7 +12,8 @@ fn random_log(seed: u64) -> (Schedule, std::vec::Vec<log::Entry>) {
     {
         stream.overdue = overdue;
     }
-    let start = set.schedule().unwrap();
+    let mut start = set.schedule().unwrap();
+    start.set_rest(u32::try_from(seed % 3).unwrap() * 60);
     let longest = set.streams.iter().map(|it| it.arrival.period()).max().unwrap();
     let world = World {
         length: longest.times(20),

@@ -34,7 +34,7 @@ fn throttling(root: &Root, findings: &mut Findings) {
             Level::Warning,
             NAME,
             format!(
-                "{shown} is {runtime} of {period}: a busy real-time dispatcher is stopped for {} ms each {} ms",
+                "{shown} is {runtime} of {period}: a real-time thread is stopped for {} ms each {} ms; training leaves them free",
                 (period - runtime) as f64 / 1e3,
                 period as f64 / 1e3
             ),

@@ -337,7 +337,13 @@ fn mediated(models: &Models, order: &Order, start: Start) -> Result<Told, Box<dy
         work: &mut seeing,
         cost: Nanos(order.work.cost),
     };
-    let outcome = arm::play(place, policy, &frames, Some(stream), Some(learning(&mut cut, None)))?;
+    let outcome = arm::play(
+        place,
+        policy,
+        &frames,
+        Some(stream),
+        Some(learning(&mut cut, None)),
+    )?;
     let end = frames.start.unwrap_or_default() + frames.length;
     let latencies: Vec<u64> = outcome.answered.iter().map(|it| it.latency().0).collect();
     let served = |it: &&arm::Answered| it.start.is_some() && it.end <= end;
