@@ -9,6 +9,7 @@ use std::sync::Arc;
 pub use crate::schedule::{Pieces, Request};
 
 pub mod callback;
+pub mod checkpoint;
 pub mod feed;
 #[cfg(feature = "onnx")]
 pub mod onnx;
