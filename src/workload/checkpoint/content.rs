@@ -32,7 +32,11 @@ impl Identity {
 
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` ({} bytes, crc32 {:08x})", self.name, self.bytes, self.crc)
+        write!(
+            f,
+            "`{}` ({} bytes, crc32 {:08x})",
+            self.name, self.bytes, self.crc
+        )
     }
 }
 

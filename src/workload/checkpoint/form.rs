@@ -112,7 +112,10 @@ pub(super) fn tail(mut crc: crc32fast::Hasher) -> [u8; TAIL] {
 /// The whole file of `checkpoint`.
 pub fn encode(checkpoint: &Checkpoint) -> Vec<u8> {
     let values = checkpoint.tensors.iter().map(|kept| padded(kept.values.len()));
-    let counters = checkpoint.counters.iter().map(|(name, value)| (name.as_str(), *value));
+    let counters = checkpoint
+        .counters
+        .iter()
+        .map(|(name, value)| (name.as_str(), *value));
     let mut out = head(
         &checkpoint.identity,
         checkpoint.sequence,
@@ -155,7 +158,9 @@ impl<'a> Reader<'a> {
 
     fn number<const N: usize>(&mut self) -> Result<[u8; N], Wrong> {
         let taken = self.take(N)?;
-        taken.try_into().map_err(|_| self.wrong("it says more than it holds"))
+        taken
+            .try_into()
+            .map_err(|_| self.wrong("it says more than it holds"))
     }
 
     fn u32(&mut self) -> Result<u32, Wrong> {

@@ -46,7 +46,10 @@ impl Slots {
             let Some(found) = slots.look(name)? else {
                 continue;
             };
-            if newest.as_ref().is_none_or(|newest| newest.sequence < found.sequence) {
+            if newest
+                .as_ref()
+                .is_none_or(|newest| newest.sequence < found.sequence)
+            {
                 slots.next = 1 - slot;
                 slots.sequence = found.sequence;
                 newest = Some(found);

@@ -133,4 +133,13 @@ impl Snapshot {
             let _ = self.full.push(image);
         }
     }
+    /// All of it at once, for a program that has no schedule: false while the writer has the image.
+    pub fn take(&mut self, state: &impl State) -> bool {
+        let begun = self.begin(state);
+        if begun {
+            (0..self.parts()).for_each(|part| self.copy_part(state, part));
+            self.send();
+        }
+        begun
+    }
 }

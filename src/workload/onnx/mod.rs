@@ -31,6 +31,7 @@ pub mod model;
 mod node_times;
 mod run_options;
 mod session;
+mod state;
 mod step;
 mod tensor;
 mod training;

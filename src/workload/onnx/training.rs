@@ -10,12 +10,15 @@ use super::library::Library;
 use super::model::Weight;
 use super::run_options::RunOptions;
 use super::session::{Port, Session, SessionOptions};
+use super::state::State;
 use super::step::{Step, expect_values, no_tensor, out_name};
 use super::tensor::Tensor;
 use super::{OnnxError, node_times};
 use crate::clock::thread_time;
 use crate::limits;
 use crate::units::Nanos;
+use crate::workload::checkpoint::Identity;
+use crate::workload::feed::Position;
 use crate::workload::{Abort, Progress, Training, WorkloadError, swap};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -63,26 +66,23 @@ pub struct TrainingConfig {
     pub publish: Option<Publish>,
 }
 
-/// A tensor of the state: the copy the present step reads and the one it writes change places.
-struct State {
-    name: String,
-    copies: [Arc<Tensor>; 2],
-}
-
 /// A training job over a step graph.
 pub struct OnnxTraining {
     /// `[segment][copy]`: each segment reading copy 0 and writing copy 1, and the other way round.
     segments: Vec<[Binding; 2]>,
     /// Of every segment.
     options: Arc<RunOptions>,
-    states: Vec<State>,
+    pub(super) states: Vec<State>,
     /// The copy that holds the state.
-    now: usize,
+    pub(super) now: usize,
     x: Arc<Tensor>,
     y: Arc<Tensor>,
     loss: Arc<Tensor>,
-    next: u16,
-    steps: u32,
+    pub(super) next: u16,
+    pub(super) steps: u64,
+    pub(super) identity: Identity,
+    /// Of the feed, to keep with the state.
+    pub(super) position: Option<Arc<Position>>,
     fetch: Fetch,
     publish: Option<Publish>,
     lengths: Vec<Nanos>,
@@ -151,6 +151,8 @@ impl OnnxTraining {
             loss,
             next: 0,
             steps: 0,
+            identity: Identity::of(&name, model),
+            position: None,
             fetch,
             publish,
             lengths: Vec::new(),
@@ -333,37 +335,6 @@ impl OnnxTraining {
             .unwrap_or(0)
     }
 
-    /// The present value of a state tensor.
-    pub fn state(&self, name: &str) -> Option<&[f32]> {
-        let state = self.states.iter().find(|state| state.name == name)?;
-        state.copies.get(self.now).map(|tensor| tensor.f32())
-    }
-
-    /// The present weights in the order of `names`, as a weights file holds them; unknown names are left out.
-    pub fn weights(&self, names: &[String]) -> Vec<Weight> {
-        let known = names
-            .iter()
-            .filter_map(|name| self.states.iter().find(|state| state.name == *name));
-        let weight = |state: &State| {
-            let tensor = state.copies.get(self.now)?;
-            Some(Weight {
-                name: state.name.clone(),
-                dims: tensor.dims.clone(),
-                values: tensor.f32().to_vec(),
-            })
-        };
-        known.filter_map(weight).collect()
-    }
-
-    /// A finite loss does not prove a finite state: the optimiser may have divided or squared its way out of range.
-    fn new_state_is_finite(&self) -> bool {
-        let mut written = self
-            .states
-            .iter()
-            .filter_map(|state| state.copies.get(1 - self.now));
-        written.all(|tensor| tensor.f32().iter().all(|value| value.is_finite()))
-    }
-
     /// Ends the step: its result counts from now on.
     fn step(&mut self) -> Result<Progress, WorkloadError> {
         let loss = self.loss.f32().first().copied().unwrap_or(f32::NAN);
@@ -373,23 +344,9 @@ impl OnnxTraining {
         self.now = 1 - self.now;
         self.steps = self.steps.wrapping_add(1);
         if let Some(publish) = &mut self.publish
-            && self.steps.is_multiple_of(publish.every.max(1))
+            && self.steps.is_multiple_of(u64::from(publish.every.max(1)))
         {
-            let (states, now) = (&self.states, self.now);
-            // Without a spare buffer this set is skipped; the next one is newer.
-            let _ = publish.sender.send_with(|mut values| {
-                for name in &publish.names {
-                    let state = states.iter().find(|state| state.name == *name);
-                    let Some(tensor) = state.and_then(|state| state.copies.get(now)) else {
-                        return;
-                    };
-                    let Some((part, rest)) = values.split_at_mut_checked(tensor.f32().len()) else {
-                        return;
-                    };
-                    part.copy_from_slice(tensor.f32());
-                    values = rest;
-                }
-            });
+            publish.send(&self.states, self.now);
         }
         Ok(Progress::Stepped { loss })
     }

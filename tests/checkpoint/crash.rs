@@ -2,15 +2,10 @@
 //!
 //! The disk is simulated; what its model lets survive stands in `cut_disk`.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
-mod cut_disk;
-mod learner;
-
-use cut_disk::{CutDisk, Fault, Lies, Random};
+use crate::cut_disk::{CutDisk, Fault, Lies, Random};
+use crate::learner::Learner;
 use fulcrum::units::Nanos;
-use fulcrum::workload::checkpoint::{CheckpointError, Config, Slots, Status, channel};
-use learner::Learner;
+use fulcrum::workload::checkpoint::{CheckpointError, Config, Slots, State, Status, channel};
 
 /// Bytes of a part: a state has five of them.
 const PART: usize = 64;
@@ -33,13 +28,16 @@ fn start(disk: &CutDisk, promise: &mut Promise) -> Result<(Learner, Slots), Stri
     let (slots, newest) = Slots::open(Box::new(disk.clone())).map_err(|error| error.to_string())?;
     let mut learner = fresh();
     if let Some(newest) = &newest {
-        fulcrum::workload::checkpoint::State::restore(&mut learner, newest).map_err(|error| error.to_string())?;
+        learner.restore(newest).map_err(|error| error.to_string())?;
     }
     if learner != fresh().after(learner.steps) {
         return Err(format!("a mix of steps was loaded as step {}", learner.steps));
     }
     if learner.steps < promise.kept || learner.steps > promise.attempted {
-        return Err(format!("step {} was loaded, promised was {promise:?}", learner.steps));
+        return Err(format!(
+            "step {} was loaded, promised was {promise:?}",
+            learner.steps
+        ));
     }
     // What was loaded has been synced by loading it.
     promise.kept = learner.steps;
@@ -47,7 +45,12 @@ fn start(disk: &CutDisk, promise: &mut Promise) -> Result<(Learner, Slots), Stri
 }
 
 /// Keeps `checkpoints` more, or fewer if the power goes first; what was refused is only counted.
-fn live(disk: &CutDisk, promise: &mut Promise, checkpoints: usize, mut each: impl FnMut()) -> Result<u64, String> {
+fn live(
+    disk: &CutDisk,
+    promise: &mut Promise,
+    checkpoints: usize,
+    mut each: impl FnMut(),
+) -> Result<u64, String> {
     let (mut learner, slots) = start(disk, promise)?;
     let config = Config {
         part: PART,
@@ -58,11 +61,7 @@ fn live(disk: &CutDisk, promise: &mut Promise, checkpoints: usize, mut each: imp
     for _ in 0..checkpoints {
         each();
         learner.step();
-        assert!(snapshot.begin(&learner));
-        for part in 0..snapshot.parts() {
-            snapshot.copy_part(&learner, part);
-        }
-        snapshot.send();
+        assert!(snapshot.take(&learner));
         promise.attempted = learner.steps;
         loop {
             match writer.write_part(Nanos::ZERO) {
@@ -124,7 +123,12 @@ fn cut_off_from_power_at_any_operation_the_old_checkpoint_or_the_new_one_loads()
     let (cuts, wrong) = cut_everywhere(200, Lies::default());
     eprintln!("{cuts} power cuts, {} states that did not load", wrong.len());
     assert!(cuts >= 10_000, "{cuts}");
-    assert!(wrong.is_empty(), "{}: {:#?}", wrong.len(), &wrong[..wrong.len().min(5)]);
+    assert!(
+        wrong.is_empty(),
+        "{}: {:#?}",
+        wrong.len(),
+        &wrong[..wrong.len().min(5)]
+    );
 }
 
 #[test]
@@ -140,7 +144,8 @@ fn the_injector_finds_a_disk_that_does_not_sync_files_or_names() {
 }
 
 #[test]
-fn on_a_disk_that_is_full_read_only_or_failing_the_last_good_checkpoint_stands_and_the_next_good_moment_keeps_one() {
+fn on_a_disk_that_is_full_read_only_or_failing_the_last_good_checkpoint_stands_and_the_next_good_moment_keeps_one()
+ {
     let faults = [
         Fault::Errno(libc::ENOSPC),
         Fault::Errno(libc::EROFS),

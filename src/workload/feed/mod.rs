@@ -1,5 +1,9 @@
 //! The feed: samples on their way from a sensor to inference and training, in memory that is made once.
 
+mod position;
+
+pub use position::Position;
+
 use std::fmt;
 
 /// The way is full; the sample was not taken.

@@ -273,7 +273,10 @@ impl Disk for CutDisk {
         let (count, outcome) = match met {
             Some(Fault::Cut) => {
                 medium.off = true;
-                (medium.random.below(bytes.len() + 1), Err(io::Error::other("power is off")))
+                (
+                    medium.random.below(bytes.len() + 1),
+                    Err(io::Error::other("power is off")),
+                )
             }
             Some(Fault::Errno(errno)) => (
                 medium.random.below(bytes.len() + 1),
