@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// How far a feed has come. Shared by the feed's ends and whoever keeps it; each number has one writing thread.
 #[derive(Debug, Default)]
 pub struct Position {
-    /// Rows of its file that the feeder has handed over.
+    /// Row of its file that the feeder hands over next.
     row: AtomicU64,
     /// Samples drawn for training.
     drawn: AtomicU64,
@@ -24,6 +24,21 @@ impl Position {
     /// The number in this place; 0 for one there is not.
     pub fn value(&self, place: usize) -> u64 {
         self.numbers().get(place).map_or(0, |number| number.load(Relaxed))
+    }
+
+    /// Row of the file that the feeder hands over next.
+    pub(super) fn row(&self) -> &AtomicU64 {
+        &self.row
+    }
+
+    /// Samples drawn.
+    pub(super) fn drawn(&self) -> &AtomicU64 {
+        &self.drawn
+    }
+
+    /// State of the random numbers.
+    pub(super) fn random(&self) -> &AtomicU64 {
+        &self.random
     }
 
     /// Takes up numbers that were kept, in the order of the names. For before the feed is used.
