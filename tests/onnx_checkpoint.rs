@@ -155,3 +155,60 @@ fn a_checkpoint_of_another_graph_is_refused_by_name_and_the_state_is_as_it_was()
     assert_eq!(bits(&other), before);
     training.restore(&kept).unwrap();
 }
+
+#[test]
+fn a_minibatch_fetched_in_parts_trains_to_the_same_bytes_and_a_part_without_data_is_asked_for_again() {
+    let make = |mut there: Box<dyn FnMut() -> bool + Send>| {
+        let mut sample = 0_u64;
+        let fetch = move |x: &mut [f32], y: &mut [i64]| {
+            if !there() {
+                return false;
+            }
+            let row = x.len() / y.len();
+            for (pixels, label) in x.chunks_exact_mut(row).zip(y) {
+                *label = (sample % 3) as i64;
+                pixels.fill((sample % 7) as f32 / 7.0);
+                sample += 1;
+            }
+            true
+        };
+        let config = TrainingConfig {
+            name: "tiny_step.onnx".to_string(),
+            row: 64,
+            weights: decode_weights("tiny_weights.onnx", WEIGHTS).unwrap(),
+            lr: 0.01,
+            wanted_piece: None,
+            fetch: Box::new(fetch),
+            publish: None,
+        };
+        OnnxTraining::new(&Library::open().unwrap(), STEP, config).unwrap()
+    };
+    let mut whole = make(Box::new(|| true));
+    let samples = whole.minibatch();
+    assert!(samples > 3);
+    // Every second time there is nothing.
+    let mut calls = 0;
+    let mut parts = make(Box::new(move || {
+        calls += 1;
+        calls % 2 == 0
+    }));
+    parts.fetch_in_parts(3).unwrap();
+    let fetches = samples.div_ceil(3) as u16;
+    assert_eq!(
+        (parts.pieces(), parts.piece_lengths().len()),
+        (fetches + 1, usize::from(fetches) + 1)
+    );
+    for _ in 0..4 {
+        for piece in 0..fetches {
+            assert_eq!(parts.run_piece(piece), Ok(Progress::Dry));
+            assert_eq!(parts.run_piece(piece), Ok(Progress::Ran));
+        }
+        let Ok(Progress::Stepped { loss }) = parts.run_piece(fetches) else {
+            panic!("the last piece ends the step");
+        };
+        assert_eq!(loss.to_bits(), step(&mut whole).to_bits());
+    }
+    assert_eq!(bits(&parts), bits(&whole));
+    parts.run_piece(0).unwrap();
+    assert!(parts.run_piece(fetches).is_err(), "a part is missing");
+}

@@ -241,4 +241,43 @@ mod tests {
         assert_eq!(draws(&mut second), draws(&mut first));
         assert_eq!(second.position().value(1), 100);
     }
+
+    #[test]
+    fn no_sample_is_torn_between_two_threads_and_none_is_lost_that_was_taken() {
+        let samples = if cfg!(miri) { 100 } else { 20_000 };
+        let row = 33;
+        let (mut pusher, mut feed) = Feed::new(Config {
+            row,
+            capacity: 7,
+            waiting: 5,
+            policy: Policy::Recent(3),
+            ..CONFIG
+        });
+        let pushing = std::thread::spawn(move || {
+            let mut values = vec![0.0; row];
+            for number in 0..samples {
+                values.fill(number as f32);
+                while pusher.push(&values, number).is_err() {
+                    std::thread::yield_now();
+                }
+            }
+        });
+        let (mut values, mut labels) = (vec![0.0; 2 * row], [0; 2]);
+        let mut newest = 0;
+        while feed.statistics().taken.get() < samples {
+            if !feed.fetch(&mut values, &mut labels, Nanos(0)) {
+                std::thread::yield_now();
+            }
+            for (sample, label) in values.chunks(row).zip(labels) {
+                assert!(
+                    sample.iter().all(|value| *value == label as f32),
+                    "{label}: {sample:?}"
+                );
+                newest = newest.max(label);
+            }
+        }
+        pushing.join().unwrap();
+        assert!(newest as u64 + 3 >= samples, "{newest}");
+        assert_eq!(feed.held(), 7);
+    }
 }

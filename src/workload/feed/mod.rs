@@ -9,14 +9,14 @@
 //! ```
 
 mod fetch;
-mod file;
+mod feeder;
 mod handover;
 mod position;
 mod replay;
 mod samples;
 
 pub use fetch::{Config, Feed, Statistics};
-pub use file::Feeder;
+pub use feeder::Feeder;
 pub use handover::{Full, Puller, Pusher, handover};
 pub use position::Position;
 pub use replay::{Policy, Replay};

@@ -25,6 +25,7 @@ mod bindings;
 mod binding;
 mod cut;
 mod error;
+mod fetching;
 mod inference;
 mod library;
 pub mod model;
@@ -37,6 +38,7 @@ mod tensor;
 mod training;
 
 pub use error::OnnxError;
+pub use fetching::Fetch;
 pub use inference::{Fill, InferenceConfig, OnnxInference, weight_names};
 pub use library::Library;
-pub use training::{Fetch, OnnxTraining, Publish, TrainingConfig};
+pub use training::{OnnxTraining, Publish, TrainingConfig};

@@ -5,6 +5,7 @@
 
 use super::binding::Binding;
 use super::cut::{Cuttable, borders};
+use super::fetching::{Fetch, Minibatch};
 use super::inference::{ENGINE, filled};
 use super::library::Library;
 use super::model::Weight;
@@ -31,12 +32,6 @@ const MEASURED: usize = 12;
 
 /// Times a cut is made finer when a segment turns out longer than wanted.
 const ROUNDS: usize = 4;
-
-/// The shortest length a fetch is announced with: a sensor's new samples are taken in as well.
-const LEAST_FETCH: Nanos = Nanos::from_micros(100);
-
-/// Fetches a minibatch into `x` and `y`; false while there is no data.
-pub type Fetch = Box<dyn FnMut(&mut [f32], &mut [i64]) -> bool + Send>;
 
 /// Where new weights go.
 pub struct Publish {
@@ -75,15 +70,13 @@ pub struct OnnxTraining {
     pub(super) states: Vec<State>,
     /// The copy that holds the state.
     pub(super) now: usize,
-    x: Arc<Tensor>,
-    y: Arc<Tensor>,
+    minibatch: Minibatch,
     loss: Arc<Tensor>,
     pub(super) next: u16,
     pub(super) steps: u64,
     pub(super) identity: Identity,
     /// Of the feed, to keep with the state.
     pub(super) position: Option<Arc<Position>>,
-    fetch: Fetch,
     publish: Option<Publish>,
     lengths: Vec<Nanos>,
     buffer_bytes: usize,
@@ -146,14 +139,12 @@ impl OnnxTraining {
             options: Arc::new(RunOptions::new(library)?),
             states,
             now: 0,
-            x,
-            y,
+            minibatch: Minibatch::new(x, y, fetch),
             loss,
             next: 0,
             steps: 0,
             identity: Identity::of(&name, model),
             position: None,
-            fetch,
             publish,
             lengths: Vec::new(),
             buffer_bytes: 0,
@@ -225,8 +216,8 @@ impl OnnxTraining {
         self.buffer_bytes = crossing.values().map(|tensor| tensor.bytes()).sum();
         let find = |name: &str, from: usize| -> Option<Arc<Tensor>> {
             match name {
-                "x" => return Some(Arc::clone(&self.x)),
-                "y" => return Some(Arc::clone(&self.y)),
+                "x" => return Some(Arc::clone(&self.minibatch.x)),
+                "y" => return Some(Arc::clone(&self.minibatch.y)),
                 "lr" => return Some(Arc::clone(rate)),
                 "loss" => return Some(Arc::clone(&self.loss)),
                 _ => {}
@@ -264,7 +255,7 @@ impl OnnxTraining {
     /// so the state stays as it is. Processor time counts: a piece runs on the calling thread alone.
     fn measure(&mut self) -> Result<(), OnnxError> {
         // Labels of zero are in range for any number of classes.
-        self.y.i64_mut().fill(0);
+        self.minibatch.y.i64_mut().fill(0);
         let mut times = vec![Vec::new(); self.segments.len()];
         for run in 0..=MEASURED {
             for index in 0..self.segments.len() {
@@ -287,7 +278,7 @@ impl OnnxTraining {
                 }
             }
         }
-        self.lengths = vec![self.measure_fetch()];
+        self.lengths = self.minibatch.measure();
         for mut times in times {
             times.sort_unstable();
             self.lengths
@@ -296,14 +287,21 @@ impl OnnxTraining {
         Ok(())
     }
 
-    /// The fetch is the caller's; what is known is that it copies a minibatch. Four such copies, at least
-    /// [`LEAST_FETCH`], are announced for it.
-    fn measure_fetch(&self) -> Nanos {
-        let start = thread_time();
-        for _ in 0..4 {
-            std::hint::black_box(self.x.f32_mut()).fill(0.0);
+    /// Has a minibatch fetched in parts of `rows` samples, a piece each, where its copy is longer than a piece should be; for
+    /// before the start. The fetch is then called once for each part. An error leaves it as it was.
+    pub fn fetch_in_parts(&mut self, rows: usize) -> Result<(), OnnxError> {
+        let room = limits::PIECES.saturating_sub(self.segments.len());
+        let (before, parts) = (
+            self.minibatch.parts(),
+            self.minibatch.samples().div_ceil(rows.max(1)),
+        );
+        if parts > room {
+            return Err(OnnxError::Parts { parts, room });
         }
-        LEAST_FETCH.max(thread_time() - start)
+        self.minibatch.cut(rows);
+        self.lengths.splice(..before, self.minibatch.measure());
+        self.next = 0;
+        Ok(())
     }
 
     /// Pieces after the fetch.
@@ -311,7 +309,7 @@ impl OnnxTraining {
         self.segments.len()
     }
 
-    /// The measured upper length of each piece, by its index; the fetch comes first.
+    /// The measured upper length of each piece, by its index; the fetch, or its parts, come first.
     pub fn piece_lengths(&self) -> &[Nanos] {
         &self.lengths
     }
@@ -328,11 +326,7 @@ impl OnnxTraining {
 
     /// Samples in a minibatch.
     pub fn minibatch(&self) -> usize {
-        self.y
-            .dims
-            .first()
-            .and_then(|size| usize::try_from(*size).ok())
-            .unwrap_or(0)
+        self.minibatch.samples()
     }
 
     /// Ends the step: its result counts from now on.
@@ -364,16 +358,17 @@ impl Training for OnnxTraining {
     }
 
     fn run_piece(&mut self, piece: u16) -> Result<Progress, WorkloadError> {
-        if piece == 0 {
-            let fetched = (self.fetch)(self.x.f32_mut(), self.y.i64_mut());
-            self.next = u16::from(fetched);
-            return Ok(if fetched { Progress::Ran } else { Progress::Dry });
-        }
         let expected = std::mem::take(&mut self.next);
-        if piece != expected {
+        if piece != 0 && piece != expected {
             return Err(WorkloadError::Failed(OUT_OF_ORDER));
         }
-        let segment = self.segments.get_mut(usize::from(piece) - 1);
+        let Some(segment) = usize::from(piece).checked_sub(self.minibatch.parts()) else {
+            let fetched = self.minibatch.fetch(usize::from(piece));
+            self.next = piece + u16::from(fetched);
+            return Ok(if fetched { Progress::Ran } else { Progress::Dry });
+        };
+        let last = segment + 1 == self.segments.len();
+        let segment = self.segments.get_mut(segment);
         let binding = segment
             .and_then(|copies| copies.get_mut(self.now))
             .ok_or(WorkloadError::Failed(OUT_OF_ORDER))?;
@@ -386,7 +381,7 @@ impl Training for OnnxTraining {
             return Err(WorkloadError::Aborted);
         }
         ran.map_err(|_| WorkloadError::Failed(ENGINE))?;
-        if usize::from(piece) < self.segments.len() {
+        if !last {
             self.next = piece + 1;
             return Ok(Progress::Ran);
         }
