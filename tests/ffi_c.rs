@@ -11,6 +11,7 @@ use ways::{AS_CPP, OWNED, SANITIZED, SHARED, STATIC, Way, here, library, read, r
 fn passes(way: &Way) {
     way.passes(&["tests/c/misuse.c", "tests/c/layout.c"]);
     way.passes(&["tests/c/running.c"]);
+    way.passes(&["tests/c/feed.c"]);
 }
 
 #[test]

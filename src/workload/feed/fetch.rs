@@ -19,7 +19,7 @@ pub struct Config {
     pub waiting: usize,
     /// Which samples are kept and drawn.
     pub policy: Policy,
-    /// Samples that must have come before the first draw; at least 1.
+    /// Samples that must have come before the first draw; at least as many as are drawn at once.
     pub least: usize,
     /// Times each sample that came may be drawn, on the average; 0: without limit. With a limit the feed runs dry where the
     /// source is slower than training.
@@ -136,7 +136,7 @@ impl Feed {
     fn may_draw(&self, wanted: u64) -> bool {
         let (taken, drawn) = (self.statistics.taken.get(), self.statistics.drawn.get());
         let limit = taken.saturating_mul(u64::from(self.reuse));
-        self.replay.len() >= self.least && (self.reuse == 0 || drawn + wanted <= limit)
+        self.replay.came() >= self.least as u64 && (self.reuse == 0 || drawn + wanted <= limit)
     }
 
     /// The random numbers go on where the position says, which may be one that was kept.

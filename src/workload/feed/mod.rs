@@ -8,15 +8,15 @@
 //!  training
 //! ```
 
-mod fetch;
 mod feeder;
+mod fetch;
 mod handover;
 mod position;
 mod replay;
 mod samples;
 
-pub use fetch::{Config, Feed, Statistics};
 pub use feeder::Feeder;
+pub use fetch::{Config, Feed, Statistics};
 pub use handover::{Full, Puller, Pusher, handover};
 pub use position::Position;
 pub use replay::{Policy, Replay};

@@ -151,10 +151,15 @@ impl Replay {
         (place < room as u64).then_some(start + place as usize)
     }
 
+    /// Samples that have ever come, those left out of a full share included.
+    pub fn came(&self) -> u64 {
+        self.seen.iter().sum()
+    }
+
     /// Draws a minibatch as large as `labels`, with replacement, into `values` and `labels`. Returns false and writes
-    /// nothing while there are fewer samples than a minibatch.
+    /// nothing while fewer samples have come than a minibatch has.
     pub fn draw(&mut self, values: &mut [f32], labels: &mut [i64]) -> bool {
-        if self.is_empty() || self.len() < labels.len() {
+        if self.is_empty() || self.came() < labels.len() as u64 {
             return false;
         }
         for (into, label) in values.chunks_exact_mut(self.row.max(1)).zip(labels) {
