@@ -177,13 +177,15 @@ static void a_training_callback_waits_for_data_and_trains_when_some_is_pushed(vo
   of_job.size = sizeof of_job;
   CHECK_STATUS(fulcrum_job_add(rt, &job, &number, NULL), FULCRUM_OK);
   CHECK_STATUS(fulcrum_start(rt, NULL), FULCRUM_OK);
-  while (of_job.dry < 2) {
+  for (int naps = 0; of_job.dry < 2; ++naps) {
+    CHECK(naps < 20000);
     nap();
     CHECK_STATUS(fulcrum_job_statistics(rt, number, &of_job), FULCRUM_OK);
   }
   CHECK(of_job.steps == 0);
   for (int64_t label = 0; label < 4; ++label) push(feed, label);
-  while (of_job.steps < 5) {
+  for (int naps = 0; of_job.steps < 5; ++naps) {
+    CHECK(naps < 20000);
     nap();
     CHECK_STATUS(fulcrum_job_statistics(rt, number, &of_job), FULCRUM_OK);
   }

@@ -23,6 +23,7 @@ mod disk;
 mod error;
 mod form;
 mod job;
+mod keeper;
 mod slots;
 mod snapshot;
 mod writer;
@@ -33,9 +34,10 @@ pub use disk::{Disk, Folder};
 pub use error::{CheckpointError, Damage, Why};
 pub use form::{Wrong, decode, encode};
 pub use job::Checkpointed;
+pub use keeper::Keeper;
 pub use slots::Slots;
 pub use snapshot::Snapshot;
-pub use writer::{Config, Keeper, Status, Writer, channel};
+pub use writer::{Config, Status, Writer, channel};
 
 use crate::schedule::statistics::Counter;
 
