@@ -156,8 +156,8 @@
 #define FULCRUM_FEED_RECENT 1
 
 /**
- * Feed policy: labels are classes, 0 to less than `classes`. Each has an equal share of the ring, in it a uniform choice
- * of all its samples so far, and each that has any is drawn as often as any other.
+ * Feed policy: labels are classes, 0 to less than `classes`. Each has an equal share of the ring, in it a
+ * uniform choice of all its samples so far, and each that has any is drawn as often as any other.
  */
 #define FULCRUM_FEED_BALANCED 2
 
@@ -615,13 +615,13 @@ typedef struct fulcrum_feed_config_t {
    */
   uint32_t least;
   /**
-   * Times each sample that came may be drawn, on the average; then the feed is dry until new ones come. 0: without
-   * limit.
+   * Times each sample that came may be drawn, on the average; then the feed is dry until new ones come. 0:
+   * without limit.
    */
   uint32_t reuse;
   /**
-   * Samples that one draw takes in at most; with the samples drawn it bounds how long the draw takes. Default: all
-   * that wait.
+   * Samples that one draw takes in at most; with the samples drawn it bounds how long the draw takes.
+   * Default: all that wait.
    */
   uint32_t intake;
   /**
@@ -1451,8 +1451,8 @@ fulcrum_status_t fulcrum_job_add(struct fulcrum_runtime_t *rt,
                                  struct fulcrum_error_t *error);
 
 /**
- * CONSTRUCTOR fulcrum_feed_t: makes a feed; all its memory is had here. It belongs to no runtime: a training callback
- * draws from it, and whoever has samples pushes.
+ * CONSTRUCTOR fulcrum_feed_t: makes a feed; all its memory is had here. It belongs to no runtime: a training
+ * callback draws from it, and whoever has samples pushes.
  *
  * | allocates yes | blocks no | threads any | real-time no |
  * @param config  how it is made; not NULL
@@ -1481,9 +1481,9 @@ fulcrum_status_t fulcrum_feed_push(struct fulcrum_feed_t *feed,
                                    int64_t label);
 
 /**
- * METHOD fulcrum_feed_t: takes in what was pushed and draws samples, with replacement, into the caller's memory. Meant
- * for the callback of a training job, which returns FULCRUM_PIECE_DRY where this returns FULCRUM_EMPTY. A large minibatch
- * may be drawn in several calls, a piece each.
+ * METHOD fulcrum_feed_t: takes in what was pushed and draws samples, with replacement, into the caller's
+ * memory. Meant for the callback of a training job, which returns FULCRUM_PIECE_DRY where this returns
+ * FULCRUM_EMPTY. A large minibatch may be drawn in several calls, a piece each.
  *
  * | allocates no | blocks no | threads one at a time, callbacks too | real-time yes |
  * @param feed  an open feed
@@ -1511,8 +1511,8 @@ fulcrum_status_t fulcrum_feed_statistics(const struct fulcrum_feed_t *feed,
                                          struct fulcrum_feed_statistics_t *out);
 
 /**
- * DESTRUCTOR fulcrum_feed_t: frees the feed. Stop the runtime first whose callback draws from it. Closing NULL does
- * nothing. Closing twice, or while another thread uses the handle, is undefined.
+ * DESTRUCTOR fulcrum_feed_t: frees the feed. Stop the runtime first whose callback draws from it. Closing
+ * NULL does nothing. Closing twice, or while another thread uses the handle, is undefined.
  *
  * | allocates no | blocks no | threads one, and no other call | real-time no |
  * @param feed  the feed, or NULL

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// fulcrum for C++17: who owns the runtime, the board and the feed, and nothing else. Everything is documented in fulcrum.h; each
-// member here is the function of the same name. No exceptions, no allocation, no library code beside libfulcrum.
+// fulcrum for C++17: who owns the runtime, the board and the feed, and nothing else. Everything is documented in
+// fulcrum.h; each member here is the function of the same name. No exceptions, no allocation, no library code
+// beside libfulcrum.
 
 #ifndef FULCRUM_HPP
 #define FULCRUM_HPP

@@ -1,5 +1,5 @@
-//! The feed between its sources and a job: a file read by a thread of its own, a job that waits where nothing comes, and what
-//! a fetch costs.
+//! The feed between its sources and a job: a file read by a thread of its own, a job that waits where nothing
+//! comes, and what a fetch costs.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -168,7 +168,10 @@ fn a_file_that_is_not_whole_or_of_other_rows_is_refused_with_its_name() {
 
 proptest! {
     #[test]
-    fn no_bytes_make_the_reader_of_samples_panic(bytes in prop::collection::vec(any::<u8>(), 0..80), head in any::<bool>()) {
+    fn no_bytes_make_the_reader_of_samples_panic(
+        bytes in prop::collection::vec(any::<u8>(), 0..80),
+        head in any::<bool>(),
+    ) {
         let bytes = if head { [&file(1)[..24], &bytes].concat() } else { bytes };
         let scratch = Scratch::new("samples-any", &bytes);
         if let Ok(mut samples) = Samples::open(&scratch.0, ROW) {

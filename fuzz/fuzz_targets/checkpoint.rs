@@ -1,5 +1,5 @@
-//! Any bytes as a checkpoint: the reader never panics, what it takes is written the same way again, and a job takes all of
-//! it up or nothing.
+//! Any bytes as a checkpoint: the reader never panics, what it takes is written the same way again, and a job
+//! takes all of it up or nothing.
 //!
 //! The bytes are read as they are and with a checksum that is right for them, so that there is a way past it.
 

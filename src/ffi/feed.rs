@@ -1,4 +1,5 @@
-//! A [feed](fulcrum_feed_t) of labelled samples, pushed by a sensor's thread and drawn by a training callback.
+//! A [feed](fulcrum_feed_t) of labelled samples, pushed by a sensor's thread and drawn by a training
+//! callback.
 
 #![allow(unsafe_code)]
 
@@ -23,8 +24,8 @@ pub struct fulcrum_feed_t(());
 pub const FULCRUM_FEED_UNIFORM: u32 = 0;
 /// Feed policy: the newest samples are kept, and only the last `last` of them are drawn.
 pub const FULCRUM_FEED_RECENT: u32 = 1;
-/// Feed policy: labels are classes, 0 to less than `classes`. Each has an equal share of the ring, in it a uniform choice
-/// of all its samples so far, and each that has any is drawn as often as any other.
+/// Feed policy: labels are classes, 0 to less than `classes`. Each has an equal share of the ring, in it a
+/// uniform choice of all its samples so far, and each that has any is drawn as often as any other.
 pub const FULCRUM_FEED_BALANCED: u32 = 2;
 
 /// How a feed is made.
@@ -47,11 +48,11 @@ pub struct fulcrum_feed_config_t {
     pub classes: u32,
     /// Samples that must have come before the first draw. Default: as many as are drawn at once.
     pub least: u32,
-    /// Times each sample that came may be drawn, on the average; then the feed is dry until new ones come. 0: without
-    /// limit.
+    /// Times each sample that came may be drawn, on the average; then the feed is dry until new ones come. 0:
+    /// without limit.
     pub reuse: u32,
-    /// Samples that one draw takes in at most; with the samples drawn it bounds how long the draw takes. Default: all
-    /// that wait.
+    /// Samples that one draw takes in at most; with the samples drawn it bounds how long the draw takes.
+    /// Default: all that wait.
     pub intake: u32,
     /// The draws follow from it.
     pub seed: u64,
@@ -65,7 +66,8 @@ const _: () = assert!(
 
 const _: () = assert!(limits::FEED_BYTES == 2 << 30, "the header says so");
 
-// SAFETY: repr(C), a u32 first, integers only; ten u32 stand before the u64, so there is no padding. Zero is valid.
+// SAFETY: repr(C), a u32 first, integers only; ten u32 stand before the u64, so there is no padding. Zero is
+// valid.
 unsafe impl Growing for fulcrum_feed_config_t {
     const NAME: &'static str = "fulcrum_feed_config_t";
     const FIRST: u32 = 48;
@@ -171,8 +173,8 @@ unsafe impl Growing for fulcrum_feed_statistics_t {
     const FIRST: u32 = 80;
 }
 
-/// CONSTRUCTOR fulcrum_feed_t: makes a feed; all its memory is had here. It belongs to no runtime: a training callback
-/// draws from it, and whoever has samples pushes.
+/// CONSTRUCTOR fulcrum_feed_t: makes a feed; all its memory is had here. It belongs to no runtime: a training
+/// callback draws from it, and whoever has samples pushes.
 ///
 /// | allocates yes | blocks no | threads any | real-time no |
 /// @param config  how it is made; not NULL
@@ -241,9 +243,9 @@ pub unsafe extern "C" fn fulcrum_feed_push(
     unsafe { call(feed, null_mut(), push) }
 }
 
-/// METHOD fulcrum_feed_t: takes in what was pushed and draws samples, with replacement, into the caller's memory. Meant
-/// for the callback of a training job, which returns FULCRUM_PIECE_DRY where this returns FULCRUM_EMPTY. A large minibatch
-/// may be drawn in several calls, a piece each.
+/// METHOD fulcrum_feed_t: takes in what was pushed and draws samples, with replacement, into the caller's
+/// memory. Meant for the callback of a training job, which returns FULCRUM_PIECE_DRY where this returns
+/// FULCRUM_EMPTY. A large minibatch may be drawn in several calls, a piece each.
 ///
 /// | allocates no | blocks no | threads one at a time, callbacks too | real-time yes |
 /// @param feed  an open feed
@@ -266,7 +268,8 @@ pub unsafe extern "C" fn fulcrum_feed_draw(
         if samples == 0 || samples > feed.capacity {
             return Err(Fault::Argument("samples is not 1 to the feed's capacity"));
         }
-        // SAFETY: neither NULL nor misaligned; the caller promises the room, which is less than limits::FEED_BYTES.
+        // SAFETY: neither NULL nor misaligned; the caller promises the room, which is less than
+        // limits::FEED_BYTES.
         let values = unsafe { core::slice::from_raw_parts_mut(values, samples * feed.row) };
         // SAFETY: likewise.
         let labels = unsafe { core::slice::from_raw_parts_mut(labels, samples) };
@@ -316,8 +319,8 @@ pub unsafe extern "C" fn fulcrum_feed_statistics(
     unsafe { call(feed, null_mut(), tell) }
 }
 
-/// DESTRUCTOR fulcrum_feed_t: frees the feed. Stop the runtime first whose callback draws from it. Closing NULL does
-/// nothing. Closing twice, or while another thread uses the handle, is undefined.
+/// DESTRUCTOR fulcrum_feed_t: frees the feed. Stop the runtime first whose callback draws from it. Closing
+/// NULL does nothing. Closing twice, or while another thread uses the handle, is undefined.
 ///
 /// | allocates no | blocks no | threads one, and no other call | real-time no |
 /// @param feed  the feed, or NULL

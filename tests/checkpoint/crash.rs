@@ -22,8 +22,8 @@ struct Promise {
     attempted: u64,
 }
 
-/// Starts on `disk` as a program would, and checks what it finds: the newest checkpoint that was told to be kept, or one
-/// that was being written since. Says the wrong where there is any.
+/// Starts on `disk` as a program would, and checks what it finds: the newest checkpoint that was told to be
+/// kept, or one that was being written since. Says the wrong where there is any.
 fn start(disk: &CutDisk, promise: &mut Promise) -> Result<(Learner, Slots), String> {
     let (slots, newest) = Slots::open(Box::new(disk.clone())).map_err(|error| error.to_string())?;
     let mut learner = fresh();
@@ -85,8 +85,8 @@ fn operations() -> u64 {
     disk.operations()
 }
 
-/// Cuts the power at every operation, in three lives each, with what survives decided by `seeds` seeds. Returns how often
-/// power was cut and what went wrong.
+/// Cuts the power at every operation, in three lives each, with what survives decided by `seeds` seeds.
+/// Returns how often power was cut and what went wrong.
 fn cut_everywhere(seeds: u64, lies: Lies) -> (u64, Vec<String>) {
     let (mut cuts, mut wrong) = (0, Vec::new());
     for seed in 0..seeds {
@@ -144,8 +144,7 @@ fn the_injector_finds_a_disk_that_does_not_sync_files_or_names() {
 }
 
 #[test]
-fn on_a_disk_that_is_full_read_only_or_failing_the_last_good_checkpoint_stands_and_the_next_good_moment_keeps_one()
- {
+fn on_a_full_read_only_or_failing_disk_the_last_good_checkpoint_stands_and_a_later_one_is_kept() {
     let faults = [
         Fault::Errno(libc::ENOSPC),
         Fault::Errno(libc::EROFS),

@@ -1,5 +1,5 @@
-//! Checkpoints in real folders: a program killed in the middle, a file system that is really full or really read-only.
-//! Where no mount namespace may be made, the tests that need one say so and end.
+//! Checkpoints in real folders: a program killed in the middle, a file system that is really full or really
+//! read-only. Where no mount namespace may be made, the tests that need one say so and end.
 
 use crate::learner::Learner;
 use fulcrum::units::Nanos;
@@ -179,8 +179,8 @@ fn one_damaged_slot_is_told_and_the_other_loads_and_two_are_an_error_that_names_
     );
 }
 
-/// Runs an ignored test of this program on a tmpfs of `size` in a mount namespace of its own. Where that cannot be it
-/// says so and ends.
+/// Runs an ignored test of this program on a tmpfs of `size` in a mount namespace of its own. Where that
+/// cannot be it says so and ends.
 fn on_a_tmpfs(size: &str, test: &str) {
     let scratch = Scratch::new(test);
     let namespace = Command::new("unshare").args(["-m", "true"]).status();

@@ -1,4 +1,5 @@
-//! A training job that keeps checkpoints: what its pieces do, what the dispatcher pays for it, and who waits for whom.
+//! A training job that keeps checkpoints: what its pieces do, what the dispatcher pays for it, and who waits
+//! for whom.
 
 use crate::counting::calls;
 use crate::cut_disk::{CutDisk, Lies};

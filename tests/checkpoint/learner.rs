@@ -1,4 +1,5 @@
-//! A training job in a few lines whose whole state follows from its number of steps, so that a mix of two steps is seen.
+//! A training job in a few lines whose whole state follows from its number of steps, so that a mix of two
+//! steps is seen.
 
 use fulcrum::workload::checkpoint::{Checkpoint, CheckpointError, Element, Identity, Shape, State};
 use fulcrum::workload::{Progress, Training, WorkloadError};

@@ -1,5 +1,5 @@
-//! Checkpoints: what a job pays for them, and that a cut of power, a kill or a broken disk never takes more than the one that
-//! was being written.
+//! Checkpoints: what a job pays for them, and that a cut of power, a kill or a broken disk never takes more
+//! than the one that was being written.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 

@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 
 const HOUR: Nanos = Nanos::from_secs(3_600);
 
-/// Bytes that may be written in any hour. It counts what this program wrote since its start: the clock does not tell how
-/// long ago an earlier one did. What a file system writes besides, its journal for example, is not known and not counted.
+/// Bytes that may be written in any hour. It counts what this program wrote since its start: the clock does
+/// not tell how long ago an earlier one did. What a file system writes besides, its journal for example, is
+/// not known and not counted.
 #[derive(Clone, Debug)]
 pub struct Budget {
     an_hour: u64,
@@ -28,7 +29,8 @@ impl Budget {
         self.an_hour
     }
 
-    /// The first moment from `now` on at which `bytes` may be written; [`Nanos::MAX`] if they are more than an hour's.
+    /// The first moment from `now` on at which `bytes` may be written; [`Nanos::MAX`] if they are more than
+    /// an hour's.
     pub fn allows_at(&mut self, now: Nanos, bytes: u64) -> Nanos {
         while self.written.front().is_some_and(|(at, _)| *at + HOUR <= now) {
             self.written.pop_front();

@@ -137,8 +137,9 @@ impl Checkpoint {
         self.tensors.iter().find(|kept| kept.shape.name == name)
     }
 
-    /// Whether it can become the state of a job of this graph with these tensors: the same graph, every tensor there, of
-    /// the same type and shape, and none besides. A [`State`] asks this before it changes anything.
+    /// Whether it can become the state of a job of this graph with these tensors: the same graph, every
+    /// tensor there, of the same type and shape, and none besides. A [`State`] asks this before it changes
+    /// anything.
     pub fn fits(&self, identity: &Identity, shapes: &[Shape]) -> Result<(), CheckpointError> {
         if !self.identity.is_of(identity) {
             return Err(CheckpointError::Foreign {
@@ -162,8 +163,8 @@ impl Checkpoint {
     }
 }
 
-/// A training job whose state can be kept and taken up again. `copy` and `count` are called on the dispatcher thread,
-/// between two steps, and neither allocate nor lock; the others at registration.
+/// A training job whose state can be kept and taken up again. `copy` and `count` are called on the dispatcher
+/// thread, between two steps, and neither allocate nor lock; the others at registration.
 pub trait State {
     /// Which graph the state is of.
     fn identity(&self) -> Identity;
@@ -171,8 +172,8 @@ pub trait State {
     /// Its tensors, always in the same order.
     fn shapes(&self) -> Vec<Shape>;
 
-    /// Copies the bytes of tensor `tensor` from byte `from` on into `into`, little-endian. `from` is a multiple of 8, and
-    /// the bytes asked for are there.
+    /// Copies the bytes of tensor `tensor` from byte `from` on into `into`, little-endian. `from` is a
+    /// multiple of 8, and the bytes asked for are there.
     fn copy(&self, tensor: usize, from: usize, into: &mut [u8]);
 
     /// The names of its counters, always in the same order.

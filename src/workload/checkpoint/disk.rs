@@ -6,11 +6,12 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Bytes of the largest file that is read back. A checkpoint of ours is as large as the state, which fits into memory
-/// several times; a file beyond this is not one.
+/// Bytes of the largest file that is read back. A checkpoint of ours is as large as the state, which fits
+/// into memory several times; a file beyond this is not one.
 const LARGEST: u64 = 4 << 30;
 
-/// Attempts at the lock, 10 ms apart: a child of this program keeps a lock that was given up from its fork to its exec.
+/// Attempts at the lock, 10 ms apart: a child of this program keeps a lock that was given up from its fork to
+/// its exec.
 const ATTEMPTS: u32 = 20;
 
 /// The file that is locked.
@@ -24,11 +25,12 @@ pub trait Disk: Send {
     /// Writes all of `bytes` at the end of the open file.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
 
-    /// Brings the open file to the medium. When this has succeeded its bytes survive a power cut, though its name may not.
+    /// Brings the open file to the medium. When this has succeeded its bytes survive a power cut, though its
+    /// name may not.
     fn sync(&mut self) -> io::Result<()>;
 
-    /// Closes the open file and renames it, in place of another one if there is one. Whoever reads sees the one or the
-    /// other, whole; after a power cut it may be undone until the folder is synced.
+    /// Closes the open file and renames it, in place of another one if there is one. Whoever reads sees the
+    /// one or the other, whole; after a power cut it may be undone until the folder is synced.
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()>;
 
     /// Brings names to the medium.
@@ -49,7 +51,8 @@ pub trait Disk: Send {
 pub struct Folder {
     path: PathBuf,
     open: Option<File>,
-    /// The kernel unlocks it when this program ends, however it ends. `None` on a disk that cannot be written at all.
+    /// The kernel unlocks it when this program ends, however it ends. `None` on a disk that cannot be written
+    /// at all.
     _lock: Option<File>,
 }
 
@@ -70,7 +73,8 @@ impl Folder {
         });
         let lock = match made {
             Ok(lock) => Some(lock),
-            // What is there can still be read, and locking needs no write; without the file nobody else can write either.
+            // What is there can still be read, and locking needs no write; without the file nobody else can
+            // write either.
             Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => File::open(&lock_path).ok(),
             Err(error) => return Err(io("making", &lock_path)(error)),
         };

@@ -34,8 +34,8 @@ impl fmt::Display for Damage {
     }
 }
 
-/// Why a checkpoint could not be written, read or taken up. Whatever it says, the newest whole checkpoint on disk and the
-/// job's own state are as they were.
+/// Why a checkpoint could not be written, read or taken up. Whatever it says, the newest whole checkpoint on
+/// disk and the job's own state are as they were.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CheckpointError {
@@ -100,7 +100,7 @@ impl fmt::Display for CheckpointError {
         match self {
             CheckpointError::Busy(path) => write!(
                 f,
-                "another program keeps checkpoints here (it holds {}); name another folder or let it end first",
+                "another program keeps checkpoints here (it holds {}); name another folder, or end it first",
                 path.display()
             ),
             CheckpointError::Io { doing, path, error } => write!(
@@ -114,7 +114,7 @@ impl fmt::Display for CheckpointError {
             }
             CheckpointError::Later { path, form } => write!(
                 f,
-                "{} is written in form {form}, which this release does not know; update fulcrum, or name another folder",
+                "{} has form {form}, which this release does not know; update fulcrum, or name another folder",
                 path.display()
             ),
             CheckpointError::Foreign { found, wanted } => write!(
@@ -135,11 +135,11 @@ impl fmt::Display for CheckpointError {
             }
             CheckpointError::Parts { parts, room } => write!(
                 f,
-                "the state has {parts} parts and the step has room for {room} pieces more; choose larger parts"
+                "the state has {parts} parts and the step has room for {room} more pieces; take larger parts"
             ),
             CheckpointError::Budget { checkpoint, budget } => write!(
                 f,
-                "a checkpoint has {checkpoint} bytes and {budget} may be written in an hour, so none ever would be"
+                "a checkpoint has {checkpoint} bytes and {budget} may be written in an hour; allow more, or keep none"
             ),
             CheckpointError::TooLarge => f.write_str("the state has more bytes than fit into memory"),
             CheckpointError::Thread(error) => {

@@ -1,5 +1,5 @@
-//! The form of a checkpoint's file. Numbers are little-endian; every item begins at a multiple of 8, padded with zeros, so
-//! that there is one way to write a checkpoint.
+//! The form of a checkpoint's file. Numbers are little-endian; every item begins at a multiple of 8, padded
+//! with zeros, so that there is one way to write a checkpoint.
 //!
 //! ```text
 //!  0   8  "fulckpt\n"
@@ -14,7 +14,7 @@
 //! 52   4  zero
 //! 56      the graph's name, padded
 //!         for each counter:  4 bytes of its name, 4 zero, 8 value, name padded
-//!         for each tensor:   4 bytes of its name, 4 element, 4 dimensions, 4 zero, 8 each dimension, name padded
+//!         for each tensor:   4 bytes of its name, 4 element, 4 dimensions, 4 zero, 8 a dimension, name padded
 //!         for each tensor:   its values, padded
 //!      4  zero
 //!      4  crc32 of all before

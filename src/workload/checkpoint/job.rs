@@ -1,4 +1,5 @@
-//! [`Checkpointed`] is a training job that keeps checkpoints: copying its state is some pieces more of every Nth step.
+//! [`Checkpointed`] is a training job that keeps checkpoints: copying its state is some pieces more of every
+//! Nth step.
 
 use super::CheckpointError;
 use super::content::{Checkpoint, State};
@@ -13,7 +14,8 @@ use std::sync::Arc;
 /// Copies of each part when it is measured; the second longest counts, so that one interruption does not.
 const MEASURED: usize = 6;
 
-/// The shortest length a part is announced with, as for a fetch: less cannot be told from the clock's own cost.
+/// The shortest length a part is announced with, as for a fetch: less cannot be told from the clock's own
+/// cost.
 const LEAST_PART: Nanos = Nanos::from_micros(100);
 
 /// Where the job stands between a step that ended and its parts.
@@ -25,8 +27,8 @@ struct Copying {
     part: usize,
 }
 
-/// A training job whose state is kept every `every` steps. Its step has the work's own pieces and then one for each part
-/// of the state; a step after which nothing is due ends before those.
+/// A training job whose state is kept every `every` steps. Its step has the work's own pieces and then one
+/// for each part of the state; a step after which nothing is due ends before those.
 #[derive(Debug)]
 pub struct Checkpointed<T> {
     work: T,
@@ -39,7 +41,8 @@ pub struct Checkpointed<T> {
 }
 
 impl<T: Training + State> Checkpointed<T> {
-    /// `work`, kept through `snapshot` every `every` steps (at least 1). Measures how long each part takes to copy.
+    /// `work`, kept through `snapshot` every `every` steps (at least 1). Measures how long each part takes to
+    /// copy.
     pub fn new(work: T, mut snapshot: Snapshot, every: u32) -> Result<Checkpointed<T>, CheckpointError> {
         let parts = snapshot.parts();
         let room = limits::PIECES.saturating_sub(usize::from(work.pieces()));
@@ -57,7 +60,8 @@ impl<T: Training + State> Checkpointed<T> {
         })
     }
 
-    /// The measured upper length of each part, in order: what the pieces behind the work's own are announced with.
+    /// The measured upper length of each part, in order: what the pieces behind the work's own are announced
+    /// with.
     pub fn part_lengths(&self) -> &[Nanos] {
         &self.lengths
     }
@@ -85,7 +89,8 @@ impl<T: Training + State> Checkpointed<T> {
 }
 
 impl Snapshot {
-    /// The upper length of copying each part of `state`. Processor time counts: a piece runs on the calling thread alone.
+    /// The upper length of copying each part of `state`. Processor time counts: a piece runs on the calling
+    /// thread alone.
     fn measure(&mut self, state: &impl State) -> Vec<Nanos> {
         if !self.begin(state) {
             return vec![LEAST_PART; self.parts()];
@@ -136,8 +141,8 @@ impl<T: Training + State> Training for Checkpointed<T> {
     fn cut_finer(&mut self) -> Option<Pieces> {
         let mut pieces = self.work.cut_finer()?;
         for length in &self.lengths {
-            // Without room the schedule comes to these parts under the numbers of the step's first pieces; their length is
-            // then measured there.
+            // Without room the schedule comes to these parts under the numbers of the step's first pieces;
+            // their length is then measured there.
             let _ = pieces.push(*length);
         }
         Some(pieces)

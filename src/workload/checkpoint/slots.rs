@@ -1,7 +1,8 @@
 //! [`Slots`]: two places for a checkpoint, of which the older one gives way.
 //!
-//! A checkpoint is written beside both, synced, renamed to the older slot, and then the folder is synced. So at any moment
-//! one slot holds the newest checkpoint that was told to be kept, and nothing touches it until the next one is.
+//! A checkpoint is written beside both, synced, renamed to the older slot, and then the folder is synced. So
+//! at any moment one slot holds the newest checkpoint that was told to be kept, and nothing touches it until
+//! the next one is.
 
 use super::content::Checkpoint;
 use super::disk::Disk;
@@ -26,10 +27,11 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// Looks what the slots of `disk` hold, and returns the newest whole checkpoint, if there is one. Neither slot used
-    /// means a fresh start; slots of which none is whole are an error.
+    /// Looks what the slots of `disk` hold, and returns the newest whole checkpoint, if there is one. Neither
+    /// slot used means a fresh start; slots of which none is whole are an error.
     pub fn open(mut disk: Box<dyn Disk>) -> Result<(Slots, Option<Checkpoint>), CheckpointError> {
-        // What a program that was killed has renamed counts from now on, so it must not be undone by a power cut.
+        // What a program that was killed has renamed counts from now on, so it must not be undone by a power
+        // cut.
         disk.sync_folder().map_err(|error| CheckpointError::Io {
             doing: "syncing the folder of",
             path: disk.path(BESIDE),
@@ -98,7 +100,8 @@ impl Slots {
         self.sequence.saturating_add(1)
     }
 
-    /// Does one of the operations below; after an error nothing is left of the attempt, and the slots are as they were.
+    /// Does one of the operations below; after an error nothing is left of the attempt, and the slots are as
+    /// they were.
     fn attempt(
         &mut self,
         doing: &'static str,
@@ -106,7 +109,8 @@ impl Slots {
         operation: impl FnOnce(&mut dyn Disk) -> io::Result<()>,
     ) -> Result<(), CheckpointError> {
         operation(&mut *self.disk).map_err(|error| {
-            // A file whose sync failed is not synced again: the kernel may have dropped its pages and say all is well.
+            // A file whose sync failed is not synced again: the kernel may have dropped its pages and say all
+            // is well.
             let _ = self.disk.remove(BESIDE);
             let path = self.disk.path(name);
             CheckpointError::Io { doing, path, error }
@@ -134,8 +138,8 @@ impl Slots {
         self.attempt("renaming to", slot, |disk| disk.rename(BESIDE, slot))
     }
 
-    /// Brings its place to the medium; from here on it is the newest. Where this fails it is not known to be, and the
-    /// next one goes to the same slot: the other one is the newest that is.
+    /// Brings its place to the medium; from here on it is the newest. Where this fails it is not known to be,
+    /// and the next one goes to the same slot: the other one is the newest that is.
     pub(super) fn settle(&mut self) -> Result<(), CheckpointError> {
         let slot = self.older();
         self.attempt("syncing the folder of", slot, |disk| disk.sync_folder())?;

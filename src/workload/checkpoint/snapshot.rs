@@ -1,4 +1,5 @@
-//! A [`Snapshot`] is the dispatcher's end of a checkpoint: it copies a state, part by part, into memory that is made once.
+//! A [`Snapshot`] is the dispatcher's end of a checkpoint: it copies a state, part by part, into memory that
+//! is made once.
 
 use super::content::{Shape, State};
 use super::form::padded;
@@ -61,7 +62,8 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// The end that takes images from `spare` and hands them over in `full`; parts have `part` bytes, a multiple of 8.
+    /// The end that takes images from `spare` and hands them over in `full`; parts have `part` bytes, a
+    /// multiple of 8.
     pub(super) fn new(
         shapes: &[Shape],
         values: usize,
@@ -90,7 +92,8 @@ impl Snapshot {
         &self.statistics
     }
 
-    /// Begins a snapshot of `state`: its counters are taken at once. False, and counted, while the writer has the image.
+    /// Begins a snapshot of `state`: its counters are taken at once. False, and counted, while the writer has
+    /// the image.
     pub fn begin(&mut self, state: &impl State) -> bool {
         let Some(mut image) = self.filling.take().or_else(|| self.spare.pop().ok()) else {
             self.statistics.waited.add(1);

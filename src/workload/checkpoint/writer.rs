@@ -11,7 +11,8 @@ use std::sync::Arc;
 /// How a job's checkpoints are taken and written.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Bytes of a part: what one piece of the schedule copies, and what one call writes. Rounded up to a multiple of 8.
+    /// Bytes of a part: what one piece of the schedule copies, and what one call writes. Rounded up to a
+    /// multiple of 8.
     pub part: usize,
     /// What may be written in an hour; `None`: as much as comes.
     pub budget: Option<Budget>,
@@ -86,8 +87,8 @@ pub struct Writer {
     statistics: Arc<Statistics>,
 }
 
-/// Both ends of the checkpoints of `state`, which are written into `slots`. All allocation of the dispatcher's end happens
-/// here: one image, as large as the state.
+/// Both ends of the checkpoints of `state`, which are written into `slots`. All allocation of the
+/// dispatcher's end happens here: one image, as large as the state.
 pub fn channel(
     state: &impl State,
     slots: Slots,
@@ -161,8 +162,9 @@ impl Writer {
         &self.statistics
     }
 
-    /// Does the next bounded part of the work, at the moment `now`: a part of the file, a sync, a rename. After an error
-    /// the attempt is given up, the checkpoint before stands, and the next snapshot is a new attempt.
+    /// Does the next bounded part of the work, at the moment `now`: a part of the file, a sync, a rename.
+    /// After an error the attempt is given up, the checkpoint before stands, and the next snapshot is a new
+    /// attempt.
     pub fn write_part(&mut self, now: Nanos) -> Result<Status, CheckpointError> {
         let outcome = self.go_on(now);
         if outcome.is_err() {
@@ -207,7 +209,8 @@ impl Writer {
         Ok(Status::Wrote)
     }
 
-    /// Hands the image back where the budget allows another checkpoint, and begins with a snapshot that waits.
+    /// Hands the image back where the budget allows another checkpoint, and begins with a snapshot that
+    /// waits.
     fn look(&mut self, now: Nanos) -> Result<Status, CheckpointError> {
         if let Some(image) = self.image.take() {
             let bytes = self.file_bytes(&image);
@@ -241,7 +244,8 @@ impl Writer {
         Ok(Status::Wrote)
     }
 
-    /// Writes on until nothing waits, or the budget is used up; says what the newest checkpoint came to, if there was one.
+    /// Writes on until nothing waits, or the budget is used up; says what the newest checkpoint came to, if
+    /// there was one.
     pub fn write_all(&mut self, now: Nanos) -> Result<Option<Status>, CheckpointError> {
         let mut newest = None;
         loop {

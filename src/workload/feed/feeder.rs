@@ -1,4 +1,5 @@
-//! A [`Feeder`] brings the samples of a file into a feed, on a thread of its own: the dispatcher never waits for a disk.
+//! A [`Feeder`] brings the samples of a file into a feed, on a thread of its own: the dispatcher never waits
+//! for a disk.
 
 use super::handover::Pusher;
 use super::position::Position;
@@ -19,7 +20,8 @@ struct Shared {
     unusable: Counter,
 }
 
-/// The thread that reads a file of samples, from its beginning to its end and over again. Dropping it ends the thread.
+/// The thread that reads a file of samples, from its beginning to its end and over again. Dropping it ends
+/// the thread.
 #[derive(Debug)]
 pub struct Feeder {
     shared: Arc<Shared>,

@@ -21,8 +21,8 @@ pub struct Config {
     pub policy: Policy,
     /// Samples that must have come before the first draw; at least as many as are drawn at once.
     pub least: usize,
-    /// Times each sample that came may be drawn, on the average; 0: without limit. With a limit the feed runs dry where the
-    /// source is slower than training.
+    /// Times each sample that came may be drawn, on the average; 0: without limit. With a limit the feed runs
+    /// dry where the source is slower than training.
     pub reuse: u32,
     /// Samples that one fetch takes in at most: with the minibatch it bounds the length of the piece.
     pub intake: usize,
@@ -90,7 +90,8 @@ impl Feed {
         (pusher, feed)
     }
 
-    /// How far it has come, for a checkpoint to keep. Which samples the ring holds is not kept: it fills anew.
+    /// How far it has come, for a checkpoint to keep. Which samples the ring holds is not kept: it fills
+    /// anew.
     pub fn position(&self) -> &Arc<Position> {
         &self.position
     }
@@ -105,8 +106,8 @@ impl Feed {
         self.replay.len()
     }
 
-    /// Takes in what waits and draws as many samples as `labels` has places, at the moment `now`. Returns false and writes
-    /// nothing while it is dry. A minibatch may be fetched in several calls, a part each.
+    /// Takes in what waits and draws as many samples as `labels` has places, at the moment `now`. Returns
+    /// false and writes nothing while it is dry. A minibatch may be fetched in several calls, a part each.
     pub fn fetch(&mut self, values: &mut [f32], labels: &mut [i64], now: Nanos) -> bool {
         let before = self.replay.refused();
         let came = self.replay.refill_at_most(&mut self.puller, self.intake) as u64;

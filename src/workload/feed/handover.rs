@@ -30,7 +30,8 @@ pub struct Puller {
     tags: rtrb::Consumer<u64>,
 }
 
-/// A way for up to `capacity` samples of `row` values and a tag each, from one thread to another, without lock.
+/// A way for up to `capacity` samples of `row` values and a tag each, from one thread to another, without
+/// lock.
 pub fn handover(row: usize, capacity: usize) -> (Pusher, Puller) {
     let (push, pull) = rtrb::RingBuffer::new(row * capacity);
     let (push_tags, pull_tags) = rtrb::RingBuffer::new(capacity);
@@ -79,7 +80,8 @@ impl Puller {
         true
     }
 
-    /// Copies the oldest sample out and returns its tag; `None` if there is none. `into` has as many values as a row.
+    /// Copies the oldest sample out and returns its tag; `None` if there is none. `into` has as many values
+    /// as a row.
     pub fn pull(&mut self, into: &mut [f32]) -> Option<u64> {
         if into.len() != self.row {
             return None;

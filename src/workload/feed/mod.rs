@@ -1,9 +1,10 @@
-//! The feed: samples on their way from a sensor or a file to inference and training, in memory that is made once.
+//! The feed: samples on their way from a sensor or a file to inference and training, in memory that is made
+//! once.
 //!
 //! ```text
 //!  sensor, host      pushes samples, from one thread           file: a Feeder's thread reads it and pushes
 //!    v  handover: a bounded way without lock
-//!  Feed              the trainer's end: takes in what waits, keeps a Replay ring, draws minibatches, measures stalls
+//!  Feed              the trainer's end: takes in what waits into a Replay ring, draws, measures stalls
 //!    v  fetch: a piece of the schedule, or several where a minibatch is large
 //!  training
 //! ```

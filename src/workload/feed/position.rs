@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// How far a feed has come. Shared by the feed's ends and whoever keeps it; each number has one writing thread.
+/// How far a feed has come. Shared by the feed's ends and whoever keeps it; each number has one writing
+/// thread.
 #[derive(Debug, Default)]
 pub struct Position {
     /// Row of its file that the feeder hands over next.

@@ -10,9 +10,10 @@ pub enum Policy {
     Uniform,
     /// The newest are kept; only the last so many of them are drawn.
     Recent(usize),
-    /// Every class, label 0 to less than this number, has its own share of the ring, equal but for one sample. In it is a
-    /// uniform choice of all samples of the class so far (reservoir sampling, algorithm R of Vitter 1985). Each class that
-    /// has any is drawn as often as any other. Samples with other labels are not taken.
+    /// Every class, label 0 to less than this number, has its own share of the ring, equal but for one
+    /// sample. In it is a uniform choice of all samples of the class so far (reservoir sampling, algorithm R
+    /// of Vitter 1985). Each class that has any is drawn as often as any other. Samples with other labels are
+    /// not taken.
     Balanced(usize),
 }
 
@@ -32,13 +33,14 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// A ring of up to `capacity` (at least 1) samples of `row` values, of which the newest are kept and drawn uniformly;
-    /// the draws follow from `seed`.
+    /// A ring of up to `capacity` (at least 1) samples of `row` values, of which the newest are kept and
+    /// drawn uniformly; the draws follow from `seed`.
     pub fn new(row: usize, capacity: usize, seed: u64) -> Replay {
         Replay::with(row, capacity, Policy::Uniform, seed)
     }
 
-    /// A ring with this policy. A class has room for at least one sample, so that `capacity` is at least their number.
+    /// A ring with this policy. A class has room for at least one sample, so that `capacity` is at least
+    /// their number.
     pub fn with(row: usize, capacity: usize, policy: Policy, seed: u64) -> Replay {
         let classes = match policy {
             Policy::Balanced(classes) => classes.max(1),
@@ -156,8 +158,8 @@ impl Replay {
         self.seen.iter().sum()
     }
 
-    /// Draws a minibatch as large as `labels`, with replacement, into `values` and `labels`. Returns false and writes
-    /// nothing while fewer samples have come than a minibatch has.
+    /// Draws a minibatch as large as `labels`, with replacement, into `values` and `labels`. Returns false
+    /// and writes nothing while fewer samples have come than a minibatch has.
     pub fn draw(&mut self, values: &mut [f32], labels: &mut [i64]) -> bool {
         if self.is_empty() || self.came() < labels.len() as u64 {
             return false;
@@ -188,7 +190,8 @@ impl Replay {
         Some((newest.checked_sub(back)? % room as u64) as usize)
     }
 
-    /// A random number below `count`, from xorshift64* (Vigna 2016); the high half times `count` avoids a division.
+    /// A random number below `count`, from xorshift64* (Vigna 2016); the high half times `count` avoids a
+    /// division.
     fn below(&mut self, count: u64) -> u64 {
         // The generator's one forbidden state.
         self.random = self.random.max(1);
@@ -206,7 +209,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A ring of one value a sample that has taken in samples with these labels; the value is the sample's number.
+    /// A ring of one value a sample that has taken in samples with these labels; the value is the sample's
+    /// number.
     fn filled(capacity: usize, policy: Policy, seed: u64, labels: impl IntoIterator<Item = i64>) -> Replay {
         let (mut push, mut pull) = handover(1, 1);
         let mut replay = Replay::with(1, capacity, policy, seed);
@@ -235,7 +239,8 @@ mod tests {
         off.sum::<f64>() / expected
     }
 
-    /// What the statistic exceeds once in a million times with so many degrees of freedom (Wilson and Hilferty 1931).
+    /// What the statistic exceeds once in a million times with so many degrees of freedom (Wilson and
+    /// Hilferty 1931).
     fn once_in_a_million(degrees: f64) -> f64 {
         let part = 2.0 / (9.0 * degrees);
         degrees * (1.0 - part + 4.753 * part.sqrt()).powi(3)

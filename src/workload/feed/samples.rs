@@ -58,7 +58,7 @@ impl fmt::Display for SampleError {
             }
             SampleError::Row { path, found, wanted } => write!(
                 f,
-                "the rows of {} have {found} values, and {wanted} are wanted; name the file made for this graph",
+                "the rows of {} have {found} values, not {wanted}; name the file made for this graph",
                 path.display()
             ),
         }
@@ -138,7 +138,8 @@ impl Samples {
         SampleError::Wrong(self.path.clone(), what.to_string())
     }
 
-    /// Reads sample `number`, counted from 0, into `values`, which has as many places as a row, and returns its label.
+    /// Reads sample `number`, counted from 0, into `values`, which has as many places as a row, and returns
+    /// its label.
     pub fn read(&mut self, number: u64, values: &mut [f32]) -> Result<i64, SampleError> {
         // Below the file's length, which fits.
         let at = HEAD as u64 + number.min(self.count - 1) * self.bytes.len() as u64;
@@ -182,7 +183,8 @@ fn parts(head: &[u8; HEAD]) -> ([u8; 8], u32, u32, u64) {
     )
 }
 
-/// Writes a file of samples of `row` values each. A sample of another length is an error of the kind `InvalidInput`.
+/// Writes a file of samples of `row` values each. A sample of another length is an error of the kind
+/// `InvalidInput`.
 pub fn write(out: &mut dyn Write, row: usize, samples: &[(i64, Vec<f32>)]) -> io::Result<()> {
     let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, what);
     let values = u32::try_from(row).map_err(|_| invalid("a row has more than 2^32 values"))?;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 /// The shortest length a fetch is announced with: a sensor's new samples are taken in as well.
 const LEAST_FETCH: Nanos = Nanos::from_micros(100);
 
-/// Fetches a minibatch, or a part of one, into `x` and `y`: as many samples as they have places for. False while there is
-/// no data; nothing is then written.
+/// Fetches a minibatch, or a part of one, into `x` and `y`: as many samples as they have places for. False
+/// while there is no data; nothing is then written.
 pub type Fetch = Box<dyn FnMut(&mut [f32], &mut [i64]) -> bool + Send>;
 
 /// A minibatch and its source.
@@ -62,8 +62,8 @@ impl Minibatch {
         }
     }
 
-    /// The fetch is the caller's; what is known is that it copies samples. Four such copies, at least [`LEAST_FETCH`], are
-    /// announced for each part.
+    /// The fetch is the caller's; what is known is that it copies samples. Four such copies, at least
+    /// [`LEAST_FETCH`], are announced for each part.
     pub(super) fn measure(&self) -> Vec<Nanos> {
         let length = |part| {
             let x = self.x.f32_mut();

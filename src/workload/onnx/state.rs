@@ -80,7 +80,8 @@ impl OnnxTraining {
         self.position = Some(position);
     }
 
-    /// A finite loss does not prove a finite state: the optimiser may have divided or squared its way out of range.
+    /// A finite loss does not prove a finite state: the optimiser may have divided or squared its way out of
+    /// range.
     pub(super) fn new_state_is_finite(&self) -> bool {
         let mut written = self
             .states
