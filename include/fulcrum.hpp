@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// fulcrum for C++17: who owns the runtime, the board and the feed, and nothing else. Everything is documented in
-// fulcrum.h; each member here is the function of the same name. No exceptions, no allocation, no library code
-// beside libfulcrum.
+// fulcrum for C++17: who owns the runtime, the board and the feed, and nothing else. Everything is documented
+// in fulcrum.h; each member here is the function of the same name. No exceptions, no allocation, no library
+// code beside libfulcrum.
 
 #ifndef FULCRUM_HPP
 #define FULCRUM_HPP
@@ -168,8 +168,8 @@ class Board {
   std::unique_ptr<fulcrum_board_t, Close> board_;
 };
 
-/// Owns a feed and closes it exactly once. Can be moved, not copied. An empty one answers FULCRUM_ERR_HANDLE. It outlives
-/// the runtime whose callback draws from it: declare it before.
+/// Owns a feed and closes it exactly once. Can be moved, not copied. An empty one answers FULCRUM_ERR_HANDLE.
+/// It outlives the runtime whose callback draws from it: declare it before.
 class Feed {
  public:
   /// Makes a feed; whatever this object owned before is closed once that succeeded.

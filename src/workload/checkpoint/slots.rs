@@ -23,6 +23,8 @@ pub struct Slots {
     next: usize,
     /// Of the newest checkpoint.
     sequence: u64,
+    /// Whether the slots' names are on the medium as they were found.
+    settled: bool,
     damages: Vec<Damage>,
 }
 
@@ -31,16 +33,13 @@ impl Slots {
     /// slot used means a fresh start; slots of which none is whole are an error.
     pub fn open(mut disk: Box<dyn Disk>) -> Result<(Slots, Option<Checkpoint>), CheckpointError> {
         // What a program that was killed has renamed counts from now on, so it must not be undone by a power
-        // cut.
-        disk.sync_folder().map_err(|error| CheckpointError::Io {
-            doing: "syncing the folder of",
-            path: disk.path(BESIDE),
-            error,
-        })?;
+        // cut. A disk that refuses this can still be read, and is asked again before anything is written.
+        let settled = disk.sync_folder().is_ok();
         let mut slots = Slots {
             disk,
             next: 0,
             sequence: 0,
+            settled,
             damages: Vec::new(),
         };
         let mut newest: Option<Checkpoint> = None;
@@ -119,6 +118,10 @@ impl Slots {
 
     /// Begins a file beside the slots.
     pub(super) fn begin(&mut self) -> Result<(), CheckpointError> {
+        if !self.settled {
+            self.attempt("syncing the folder of", BESIDE, |disk| disk.sync_folder())?;
+            self.settled = true;
+        }
         self.attempt("making", BESIDE, |disk| disk.create(BESIDE))
     }
 

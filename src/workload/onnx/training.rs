@@ -287,8 +287,9 @@ impl OnnxTraining {
         Ok(())
     }
 
-    /// Has a minibatch fetched in parts of `rows` samples, a piece each, where its copy is longer than a piece should be; for
-    /// before the start. The fetch is then called once for each part. An error leaves it as it was.
+    /// Has a minibatch fetched in parts of `rows` samples, a piece each, where its copy is longer than a
+    /// piece should be; for before the start. The fetch is then called once for each part. An error leaves it
+    /// as it was.
     pub fn fetch_in_parts(&mut self, rows: usize) -> Result<(), OnnxError> {
         let room = limits::PIECES.saturating_sub(self.segments.len());
         let (before, parts) = (
