@@ -2,12 +2,12 @@
 //!
 //! The model of what survives a power cut is harsher than any one file system:
 //! * Bytes that were synced survive. Of every write since then, any subset survives, in any order, each whole
-//! or torn at any byte; bytes between that never came are zero or garbage.
+//!   or torn at any byte; bytes between that never came are zero or garbage.
 //! * Names that were synced with their folder survive. Of every creation, rename and removal since then any
-//! subset survives; a rename survives whole or not at all.
+//!   subset survives; a rename survives whole or not at all.
 //! * A file and its name are independent: a rename may survive without the bytes of the file it renamed.
 //! * A sync that is cut off is a sync that never was. A sync that failed has lost what it was to bring to the
-//! medium, though it can still be read until the power cut; the next sync does not notice.
+//!   medium, though it can still be read until the power cut; the next sync does not notice.
 
 #![allow(clippy::disallowed_types, reason = "the test looks at the disk from outside")]
 
