@@ -172,6 +172,22 @@
 #define FULCRUM_PIECE_ABORTED 3
 
 /**
+ * Feed policy: the newest samples are kept, and each is drawn as often as any other.
+ */
+#define FULCRUM_FEED_UNIFORM 0
+
+/**
+ * Feed policy: the newest samples are kept, and only the last `last` of them are drawn.
+ */
+#define FULCRUM_FEED_RECENT 1
+
+/**
+ * Feed policy: labels are classes, 0 to less than `classes`. Each has an equal share of the ring, in it a
+ * uniform choice of all its samples so far, and each that has any is drawn as often as any other.
+ */
+#define FULCRUM_FEED_BALANCED 2
+
+/**
  * A minibatch ran: index is its stream, value its requests, span_ns the time from its start to its end.
  */
 #define FULCRUM_EVENT_MINIBATCH 1
@@ -359,6 +375,12 @@
  * fulcrum_board_open, freed by fulcrum_board_close.
  */
 typedef struct fulcrum_board_t fulcrum_board_t;
+
+/**
+ * A feed: a bounded ring of labelled samples on their way to training. Made by fulcrum_feed_open, freed by
+ * fulcrum_feed_close.
+ */
+typedef struct fulcrum_feed_t fulcrum_feed_t;
 
 /**
  * A runtime: streams, jobs and the dispatcher thread that runs them. Made by fulcrum_open, freed by fulcrum_close.
@@ -757,6 +779,108 @@ typedef struct fulcrum_job_t {
    */
   uint32_t margin_permille;
 } fulcrum_job_t;
+
+/**
+ * How a feed is made.
+ */
+typedef struct fulcrum_feed_config_t {
+  /**
+   * sizeof(fulcrum_feed_config_t); set it before anything else.
+   */
+  uint32_t size;
+  /**
+   * FULCRUM_FEED_UNIFORM (0), FULCRUM_FEED_RECENT or FULCRUM_FEED_BALANCED.
+   */
+  uint32_t policy;
+  /**
+   * Values of a sample, at least 1.
+   */
+  uint32_t values;
+  /**
+   * Samples that are kept to draw from, at least 1. With those that wait they have at most 2 GiB.
+   */
+  uint32_t capacity;
+  /**
+   * Samples that may wait between two draws; what comes beyond is turned away. Default 64.
+   */
+  uint32_t waiting;
+  /**
+   * With FULCRUM_FEED_RECENT: samples that are drawn, at least 1. Else 0.
+   */
+  uint32_t last;
+  /**
+   * With FULCRUM_FEED_BALANCED: classes, 1 to capacity. Else 0.
+   */
+  uint32_t classes;
+  /**
+   * Samples that must have come before the first draw. Default: as many as are drawn at once.
+   */
+  uint32_t least;
+  /**
+   * Times each sample that came may be drawn, on the average; then the feed is dry until new ones come. 0:
+   * without limit.
+   */
+  uint32_t reuse;
+  /**
+   * Samples that one draw takes in at most; with the samples drawn it bounds how long the draw takes.
+   * Default: all that wait.
+   */
+  uint32_t intake;
+  /**
+   * The draws follow from it.
+   */
+  uint64_t seed;
+} fulcrum_feed_config_t;
+
+/**
+ * What came of a feed since it was opened.
+ */
+typedef struct fulcrum_feed_statistics_t {
+  /**
+   * sizeof(fulcrum_feed_statistics_t); set it before the call.
+   */
+  uint32_t size;
+  /**
+   * 0.
+   */
+  uint32_t reserved;
+  /**
+   * Samples taken in by a draw.
+   */
+  uint64_t taken;
+  /**
+   * Samples that were turned away because too many waited.
+   */
+  uint64_t turned_away;
+  /**
+   * Samples with a label that no class has; they are not taken in.
+   */
+  uint64_t refused;
+  /**
+   * Draws that had data.
+   */
+  uint64_t draws;
+  /**
+   * Samples drawn.
+   */
+  uint64_t drawn;
+  /**
+   * Draws that had none.
+   */
+  uint64_t dry;
+  /**
+   * Draws that had to be tried more than once.
+   */
+  uint64_t stalls;
+  /**
+   * The time of all stalls, from the first draw without data to the next one with, ns.
+   */
+  uint64_t stalled_ns;
+  /**
+   * The longest stall, ns.
+   */
+  uint64_t longest_stall_ns;
+} fulcrum_feed_statistics_t;
 
 /**
  * What became of a stream's requests since the start.
@@ -1431,7 +1555,7 @@ typedef struct fulcrum_sample_t {
 #define FULCRUM_ERR_BUSY 403
 
 /**
- * The stream's queue is full. The request was not taken.
+ * The stream's queue, or the way into the feed, is full. The request or the sample was not taken.
  */
 #define FULCRUM_ERR_FULL 404
 
@@ -1633,6 +1757,76 @@ fulcrum_status_t fulcrum_job_add(struct fulcrum_runtime_t *rt,
                                  const struct fulcrum_job_t *job,
                                  uint32_t *out_job,
                                  struct fulcrum_error_t *error);
+
+/**
+ * CONSTRUCTOR fulcrum_feed_t: makes a feed; all its memory is had here. It belongs to no runtime: a training
+ * callback draws from it, and whoever has samples pushes.
+ *
+ * | allocates yes | blocks no | threads any | real-time no |
+ * @param config  how it is made; not NULL
+ * @param[out] out  the feed, to be closed with fulcrum_feed_close
+ * @param[out] error  detail, written only on failure; may be NULL
+ * @return FULCRUM_OK, FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_TOO_NEW (103), FULCRUM_ERR_SIZE (104)
+ */
+fulcrum_status_t fulcrum_feed_open(const struct fulcrum_feed_config_t *config,
+                                   struct fulcrum_feed_t **out,
+                                   struct fulcrum_error_t *error);
+
+/**
+ * METHOD fulcrum_feed_t: copies a sample in.
+ *
+ * | allocates no | blocks no | threads one at a time, beside one that draws | real-time yes |
+ * @param feed  an open feed
+ * @param values  the sample; every value is finite
+ * @param count  how many values, the feed's number of them
+ * @param label  what it is; with FULCRUM_FEED_BALANCED its class
+ * @return FULCRUM_OK, FULCRUM_ERR_FULL (404): the sample was not taken; FULCRUM_ERR_ARGUMENT (101),
+ *         FULCRUM_ERR_BUSY (403), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_feed_push(struct fulcrum_feed_t *feed,
+                                   const float *values,
+                                   uint32_t count,
+                                   int64_t label);
+
+/**
+ * METHOD fulcrum_feed_t: takes in what was pushed and draws samples, with replacement, into the caller's
+ * memory. Meant for the callback of a training job, which returns FULCRUM_PIECE_DRY where this returns
+ * FULCRUM_EMPTY. A large minibatch may be drawn in several calls, a piece each.
+ *
+ * | allocates no | blocks no | threads one at a time, callbacks too | real-time yes |
+ * @param feed  an open feed
+ * @param samples  how many, 1 to the feed's capacity
+ * @param[out] values  room for `samples` times the feed's number of values, one sample after the other
+ * @param[out] labels  room for `samples` labels
+ * @return FULCRUM_OK, FULCRUM_EMPTY (1): not enough samples have come; FULCRUM_ERR_ARGUMENT (101),
+ *         FULCRUM_ERR_BUSY (403), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_feed_draw(struct fulcrum_feed_t *feed,
+                                   uint32_t samples,
+                                   float *values,
+                                   int64_t *labels);
+
+/**
+ * METHOD fulcrum_feed_t: tells what came of a feed. Counters are read one by one while it goes on.
+ *
+ * | allocates no | blocks no | threads any | real-time yes |
+ * @param feed  an open feed
+ * @param[out] out  the statistics; its size field is set by the caller
+ * @return FULCRUM_OK, FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_SIZE (104), FULCRUM_ERR_HANDLE (105),
+ *         FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_feed_statistics(const struct fulcrum_feed_t *feed,
+                                         struct fulcrum_feed_statistics_t *out);
+
+/**
+ * DESTRUCTOR fulcrum_feed_t: frees the feed. Stop the runtime first whose callback draws from it. Closing
+ * NULL does nothing. Closing twice, or while another thread uses the handle, is undefined.
+ *
+ * | allocates no | blocks no | threads one, and no other call | real-time no |
+ * @param feed  the feed, or NULL
+ * @return nothing
+ */
+void fulcrum_feed_close(struct fulcrum_feed_t *feed);
 
 /**
  * FUNCTION: returns the present moment on CLOCK_MONOTONIC, the clock of every moment in this header, ns.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// fulcrum for C++17: who owns the runtime and the board, and nothing else. Everything is documented in fulcrum.h; each
-// member here is the function of the same name. No exceptions, no allocation, no library code beside libfulcrum.
+// fulcrum for C++17: who owns the runtime, the board and the feed, and nothing else. Everything is documented
+// in fulcrum.h; each member here is the function of the same name. No exceptions, no allocation, no library
+// code beside libfulcrum.
 
 #ifndef FULCRUM_HPP
 #define FULCRUM_HPP
@@ -167,6 +168,37 @@ class Board {
     void operator()(fulcrum_board_t *board) const noexcept { fulcrum_board_close(board, nullptr); }
   };
   std::unique_ptr<fulcrum_board_t, Close> board_;
+};
+
+/// Owns a feed and closes it exactly once. Can be moved, not copied. An empty one answers FULCRUM_ERR_HANDLE.
+/// It outlives the runtime whose callback draws from it: declare it before.
+class Feed {
+ public:
+  /// Makes a feed; whatever this object owned before is closed once that succeeded.
+  Status open(const fulcrum_feed_config_t &config, fulcrum_error_t *error = nullptr) noexcept {
+    fulcrum_feed_t *opened = nullptr;
+    const Status status = fulcrum_feed_open(&config, &opened, error);
+    if (status.ok()) feed_.reset(opened);
+    return status;
+  }
+  Status push(const float *values, uint32_t count, int64_t label) noexcept {
+    return fulcrum_feed_push(get(), values, count, label);
+  }
+  Status draw(uint32_t samples, float *values, int64_t *labels) noexcept {
+    return fulcrum_feed_draw(get(), samples, values, labels);
+  }
+  Status statistics(fulcrum_feed_statistics_t &out) const noexcept { return fulcrum_feed_statistics(get(), &out); }
+  void close() noexcept { feed_.reset(); }
+
+  /// The handle for functions of fulcrum.h; still owned here.
+  fulcrum_feed_t *get() const noexcept { return feed_.get(); }
+  explicit operator bool() const noexcept { return feed_ != nullptr; }
+
+ private:
+  struct Close {
+    void operator()(fulcrum_feed_t *feed) const noexcept { fulcrum_feed_close(feed); }
+  };
+  std::unique_ptr<fulcrum_feed_t, Close> feed_;
 };
 
 }  // namespace fulcrum

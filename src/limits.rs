@@ -27,6 +27,10 @@ pub const EVENTS: usize = 8192;
 /// Length of a stream's or a job's name, in bytes.
 pub const NAME: usize = 32;
 
+/// Bytes of a feed's samples, asked for over the C ABI: half the memory of the smallest board. More is a size
+/// nobody meant.
+pub const FEED_BYTES: u64 = 2 << 30;
+
 /// Bytes of an nvpmodel.conf. The longest known one has 12 kB.
 pub const CONF_TEXT: usize = 256 * 1024;
 

@@ -11,6 +11,10 @@ use counting::calls;
 use fulcrum::ffi::board::{fulcrum_board_close, fulcrum_board_open};
 use fulcrum::ffi::error::fulcrum_error_t;
 use fulcrum::ffi::event::{fulcrum_event_poll, fulcrum_event_t, fulcrum_events_lost, fulcrum_warning_get};
+use fulcrum::ffi::feed::{
+    FULCRUM_FEED_BALANCED, fulcrum_feed_close, fulcrum_feed_config_t, fulcrum_feed_draw, fulcrum_feed_open,
+    fulcrum_feed_push, fulcrum_feed_statistics, fulcrum_feed_statistics_t,
+};
 use fulcrum::ffi::request::{
     fulcrum_bound, fulcrum_completion_t, fulcrum_now_ns, fulcrum_poll, fulcrum_request_t, fulcrum_submit,
 };
@@ -142,4 +146,33 @@ fn a_poll_of_the_sampler_allocates_nothing() {
         assert_eq!(fulcrum_board_close(board, null_mut()), FULCRUM_OK);
     }
     assert!(std::fs::remove_dir_all(&folder).is_ok());
+}
+
+#[test]
+fn neither_pushing_nor_drawing_samples_allocates() {
+    // SAFETY: integers alone, for which zero is a value.
+    let mut config = unsafe { core::mem::zeroed::<fulcrum_feed_config_t>() };
+    config.size = size_of::<fulcrum_feed_config_t>() as u32;
+    (config.policy, config.classes) = (FULCRUM_FEED_BALANCED, 3);
+    (config.values, config.capacity, config.waiting) = (5, 20, 4);
+    let mut feed = null_mut();
+    let (mut values, mut labels) = ([0.0; 10], [0; 2]);
+    // SAFETY: as above.
+    let mut statistics = unsafe { core::mem::zeroed::<fulcrum_feed_statistics_t>() };
+    statistics.size = size_of::<fulcrum_feed_statistics_t>() as u32;
+    // SAFETY: every pointer is what the call asks for, and the feed is open until the last line.
+    unsafe {
+        assert_eq!(fulcrum_feed_open(&config, &mut feed, null_mut()), FULCRUM_OK);
+        let before = calls();
+        for number in 0..100 {
+            fulcrum_feed_push(feed, [number as f32; 5].as_ptr(), 5, number % 4);
+            if number % 2 == 0 {
+                fulcrum_feed_draw(feed, 2, values.as_mut_ptr(), labels.as_mut_ptr());
+            }
+        }
+        assert_eq!(fulcrum_feed_statistics(feed, &mut statistics), FULCRUM_OK);
+        assert_eq!(calls() - before, 0);
+        assert!(statistics.draws > 40 && statistics.refused > 20);
+        fulcrum_feed_close(feed);
+    }
 }

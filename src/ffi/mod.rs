@@ -35,6 +35,8 @@ pub mod stream;
 
 pub mod job;
 
+pub mod feed;
+
 pub mod request;
 
 pub mod statistics;

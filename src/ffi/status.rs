@@ -111,7 +111,7 @@ pub const FULCRUM_ERR_PHASE: fulcrum_status_t = 401;
 pub const FULCRUM_ERR_THREAD: fulcrum_status_t = 402;
 /// Another thread is inside the same call this very moment. Nothing was done; call again.
 pub const FULCRUM_ERR_BUSY: fulcrum_status_t = 403;
-/// The stream's queue is full. The request was not taken.
+/// The stream's queue, or the way into the feed, is full. The request or the sample was not taken.
 pub const FULCRUM_ERR_FULL: fulcrum_status_t = 404;
 /// The call waits, for the dispatcher thread or for a board, and was made on the dispatcher thread, from a callback.
 pub const FULCRUM_ERR_CALLBACK: fulcrum_status_t = 405;
@@ -202,7 +202,7 @@ pub(super) const fn text(status: fulcrum_status_t) -> &'static CStr {
         FULCRUM_ERR_PHASE => c"the call does not belong to the handle's present phase",
         FULCRUM_ERR_THREAD => c"the operating system made no thread",
         FULCRUM_ERR_BUSY => c"another thread is inside the same call; call again",
-        FULCRUM_ERR_FULL => c"the stream's queue is full; the request was not taken",
+        FULCRUM_ERR_FULL => c"the queue is full; the request or the sample was not taken",
         FULCRUM_ERR_CALLBACK => c"the call waits and was made on the dispatcher thread",
         FULCRUM_ERR_NOT_POLLED => c"the stream hands its results to a completion callback",
         FULCRUM_WARN_PRIORITY => c"the operating system refused a real-time priority",

@@ -12,6 +12,7 @@ pub use crate::schedule::{Pieces, Request};
 
 mod atomic;
 pub mod callback;
+pub mod checkpoint;
 pub mod feed;
 pub mod gate;
 #[cfg(feature = "onnx")]

@@ -25,6 +25,10 @@ PIN(sizeof(fulcrum_stream_statistics_t) >= 96, "fulcrum_stream_statistics_t, fir
 PIN(offsetof(fulcrum_stream_statistics_t, max_ns) == 88, "fulcrum_stream_statistics_t, first release");
 PIN(sizeof(fulcrum_job_statistics_t) >= 80, "fulcrum_job_statistics_t, first release");
 PIN(offsetof(fulcrum_job_statistics_t, last_loss) == 76, "fulcrum_job_statistics_t, first release");
+PIN(sizeof(fulcrum_feed_statistics_t) >= 80, "fulcrum_feed_statistics_t, first release");
+PIN(offsetof(fulcrum_feed_statistics_t, longest_stall_ns) == 72, "fulcrum_feed_statistics_t, first release");
+PIN(sizeof(fulcrum_feed_config_t) >= 48, "fulcrum_feed_config_t, first release");
+PIN(offsetof(fulcrum_feed_config_t, seed) == 40, "fulcrum_feed_config_t, first release");
 PIN(sizeof(fulcrum_board_info_t) >= 496, "fulcrum_board_info_t, first release");
 PIN(offsetof(fulcrum_board_info_t, jetpack) == 480, "fulcrum_board_info_t, first release");
 PIN(sizeof(fulcrum_knob_t) >= 28, "fulcrum_knob_t, first release");

@@ -58,6 +58,25 @@ void opening_again_closes_the_old_one_and_a_failed_open_keeps_it() {
   CHECK(rt.get() == handle);
 }
 
+void a_feed_is_owned_like_a_runtime() {
+  static_assert(!std::is_copy_constructible_v<fulcrum::Feed> && !std::is_copy_assignable_v<fulcrum::Feed>, "one owner");
+  fulcrum::Feed feed;
+  const float sample[] = {1.0F, 2.0F};
+  CHECK(!feed && feed.push(sample, 2, 0).code() == FULCRUM_ERR_HANDLE);
+  auto config = fulcrum::sized<fulcrum_feed_config_t>();
+  config.values = 2;
+  config.capacity = 4;
+  CHECK(feed.open(config).ok() && feed.open(config).ok());
+  CHECK(feed.push(sample, 2, 7).ok());
+  fulcrum::Feed moved = std::move(feed);
+  CHECK(!feed);  // NOLINT: what is left is the question
+  float values[2] = {};
+  int64_t label = 0;
+  CHECK(moved.draw(1, values, &label).ok() && label == 7 && values[1] == 2.0F);
+  auto told = fulcrum::sized<fulcrum_feed_statistics_t>();
+  CHECK(moved.statistics(told).ok() && told.taken == 1 && told.drawn == 1);
+}
+
 int32_t plus_one(void *, const fulcrum_request_t *requests, uint32_t count, uint64_t *answers) noexcept {
   for (uint32_t i = 0; i < count; ++i) answers[i] = requests[i].token + 1;
   return 0;
@@ -91,6 +110,7 @@ void a_started_runtime_stops_when_it_leaves_its_scope() {
 
 int main() {
   an_empty_runtime_answers_with_a_status();
+  a_feed_is_owned_like_a_runtime();
   moving_hands_the_runtime_over();
   opening_again_closes_the_old_one_and_a_failed_open_keeps_it();
   a_started_runtime_stops_when_it_leaves_its_scope();

@@ -22,8 +22,9 @@ if [ "$host" = x86_64-unknown-linux-gnu ] &&
     rustup component add rust-src --toolchain nightly >/dev/null 2>&1; then
     # std is built anew, so that its own locks and threads are seen too. A folder of its own keeps the other builds.
     tsan=(cargo +nightly test -Zbuild-std --target "$host" --target-dir target/tsan --no-default-features --features std)
-    RUSTFLAGS=-Zsanitizer=thread "${tsan[@]}" --lib -- runtime:: workload::swap workload::feed
-    RUSTFLAGS=-Zsanitizer=thread "${tsan[@]}" --test runtime --test hot_path
+    RUSTFLAGS=-Zsanitizer=thread "${tsan[@]}" --lib -- runtime:: workload::swap workload::feed workload::checkpoint
+    RUSTFLAGS=-Zsanitizer=thread "${tsan[@]}" --test runtime --test hot_path --test feed
+    RUSTFLAGS=-Zsanitizer=thread "${tsan[@]}" --test checkpoint -- job::
 else
     skip 'ThreadSanitizer (no nightly toolchain with rust-src, or not x86-64 Linux)'
 fi

@@ -68,6 +68,13 @@ pub enum OnnxError {
     },
     /// The largest minibatch is 0 or above [`crate::limits::MINIBATCH`], or more than all held-out samples.
     Minibatch(usize),
+    /// A step has no room for so many parts of a fetch.
+    Parts {
+        /// Parts asked for.
+        parts: usize,
+        /// Pieces that the segments leave.
+        room: usize,
+    },
     /// ONNX Runtime's profile, from which the cut is chosen, could not be written or read.
     Profile(String),
 }
@@ -120,6 +127,12 @@ impl fmt::Display for OnnxError {
                     f,
                     "a minibatch of {size} is outside 1 to {}, or larger than all held-out samples",
                     crate::limits::MINIBATCH
+                )
+            }
+            OnnxError::Parts { parts, room } => {
+                write!(
+                    f,
+                    "a fetch in {parts} parts has no room beside the segments, which leave {room}; take larger parts"
                 )
             }
             OnnxError::Profile(reason) => write!(f, "the time of each node could not be measured: {reason}"),

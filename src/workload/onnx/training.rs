@@ -6,17 +6,21 @@
 use super::binding::Binding;
 use super::candidate::{Candidate, Publish};
 use super::cut::{Cuttable, borders};
+use super::fetching::{Fetch, Minibatch};
 use super::inference::{ENGINE, filled};
 use super::library::Library;
 use super::model::Weight;
 use super::run_options::RunOptions;
 use super::session::{Port, Session, SessionOptions};
+use super::state::State;
 use super::step::{Step, no_tensor, out_name};
 use super::tensor::Tensor;
 use super::{OnnxError, node_times};
 use crate::clock::thread_time;
 use crate::limits;
 use crate::units::Nanos;
+use crate::workload::checkpoint::Identity;
+use crate::workload::feed::Position;
 use crate::workload::gate::Score;
 use crate::workload::swap::Set;
 use crate::workload::{Abort, Progress, Training, WorkloadError};
@@ -31,12 +35,6 @@ const MEASURED: usize = 12;
 
 /// Times a cut is made finer when a segment turns out longer than wanted.
 const ROUNDS: usize = 4;
-
-/// The shortest length a fetch is announced with: a sensor's new samples are taken in as well.
-const LEAST_FETCH: Nanos = Nanos::from_micros(100);
-
-/// Fetches a minibatch into `x` and `y`; false while there is no data.
-pub type Fetch = Box<dyn FnMut(&mut [f32], &mut [i64]) -> bool + Send>;
 
 /// How a step graph is trained.
 pub struct TrainingConfig {
@@ -56,26 +54,22 @@ pub struct TrainingConfig {
     pub publish: Option<Publish>,
 }
 
-/// A tensor of the state: the copy the present step reads and the one it writes change places.
-struct State {
-    name: String,
-    copies: [Arc<Tensor>; 2],
-}
-
 /// A training job over a step graph.
 pub struct OnnxTraining {
     /// `[segment][copy]`: each segment reading copy 0 and writing copy 1, and the other way round.
     segments: Vec<[Binding; 2]>,
     /// Of every segment.
     options: Arc<RunOptions>,
-    states: Vec<State>,
+    pub(super) states: Vec<State>,
     /// The copy that holds the state.
-    now: usize,
-    x: Arc<Tensor>,
-    y: Arc<Tensor>,
+    pub(super) now: usize,
+    minibatch: Minibatch,
     loss: Arc<Tensor>,
-    next: u16,
-    fetch: Fetch,
+    pub(super) next: u16,
+    pub(super) steps: u64,
+    pub(super) identity: Identity,
+    /// Of the feed, to keep with the state.
+    pub(super) position: Option<Arc<Position>>,
     candidate: Option<Candidate>,
     lengths: Vec<Nanos>,
     buffer_bytes: usize,
@@ -134,11 +128,12 @@ impl OnnxTraining {
             options: options_of_runs,
             states,
             now: 0,
-            x,
-            y,
+            minibatch: Minibatch::new(x, y, fetch),
             loss,
             next: 0,
-            fetch,
+            steps: 0,
+            identity: Identity::of(&name, model),
+            position: None,
             candidate,
             lengths: Vec::new(),
             buffer_bytes: 0,
@@ -217,8 +212,8 @@ impl OnnxTraining {
         self.buffer_bytes = crossing.values().map(|tensor| tensor.bytes()).sum();
         let find = |name: &str, from: usize| -> Option<Arc<Tensor>> {
             match name {
-                "x" => return Some(Arc::clone(&self.x)),
-                "y" => return Some(Arc::clone(&self.y)),
+                "x" => return Some(Arc::clone(&self.minibatch.x)),
+                "y" => return Some(Arc::clone(&self.minibatch.y)),
                 "lr" => return Some(Arc::clone(rate)),
                 "loss" => return Some(Arc::clone(&self.loss)),
                 _ => {}
@@ -256,7 +251,7 @@ impl OnnxTraining {
     /// so the state stays as it is. Processor time counts: a piece runs on the calling thread alone.
     fn measure(&mut self) -> Result<(), OnnxError> {
         // Labels of zero are in range for any number of classes.
-        self.y.i64_mut().fill(0);
+        self.minibatch.y.i64_mut().fill(0);
         let mut times = vec![Vec::new(); self.segments.len()];
         for run in 0..=MEASURED {
             for index in 0..self.segments.len() {
@@ -279,7 +274,7 @@ impl OnnxTraining {
                 }
             }
         }
-        self.lengths = vec![self.measure_fetch()];
+        self.lengths = self.minibatch.measure();
         for mut times in times {
             times.sort_unstable();
             self.lengths
@@ -288,14 +283,22 @@ impl OnnxTraining {
         Ok(())
     }
 
-    /// The fetch is the caller's; what is known is that it copies a minibatch. Four such copies, at least
-    /// [`LEAST_FETCH`], are announced for it.
-    fn measure_fetch(&self) -> Nanos {
-        let start = thread_time();
-        for _ in 0..4 {
-            std::hint::black_box(self.x.f32_mut()).fill(0.0);
+    /// Has a minibatch fetched in parts of `rows` samples, a piece each, where its copy is longer than a
+    /// piece should be; for before the start. The fetch is then called once for each part. An error leaves it
+    /// as it was.
+    pub fn fetch_in_parts(&mut self, rows: usize) -> Result<(), OnnxError> {
+        let room = limits::PIECES.saturating_sub(self.segments.len());
+        let (before, parts) = (
+            self.minibatch.parts(),
+            self.minibatch.samples().div_ceil(rows.max(1)),
+        );
+        if parts > room {
+            return Err(OnnxError::Parts { parts, room });
         }
-        LEAST_FETCH.max(thread_time() - start)
+        self.minibatch.cut(rows);
+        self.lengths.splice(..before, self.minibatch.measure());
+        self.next = 0;
+        Ok(())
     }
 
     /// Pieces after the fetch.
@@ -303,7 +306,7 @@ impl OnnxTraining {
         self.segments.len()
     }
 
-    /// The measured upper length of each piece, by its index; the fetch comes first.
+    /// The measured upper length of each piece, by its index; the fetch, or its parts, come first.
     pub fn piece_lengths(&self) -> &[Nanos] {
         &self.lengths
     }
@@ -327,42 +330,7 @@ impl OnnxTraining {
 
     /// Samples in a minibatch.
     pub fn minibatch(&self) -> usize {
-        self.y
-            .dims
-            .first()
-            .and_then(|size| usize::try_from(*size).ok())
-            .unwrap_or(0)
-    }
-
-    /// The present value of a state tensor.
-    pub fn state(&self, name: &str) -> Option<&[f32]> {
-        let state = self.states.iter().find(|state| state.name == name)?;
-        state.copies.get(self.now).map(|tensor| tensor.f32())
-    }
-
-    /// The present weights in the order of `names`, as a weights file holds them; unknown names are left out.
-    pub fn weights(&self, names: &[String]) -> Vec<Weight> {
-        let known = names
-            .iter()
-            .filter_map(|name| self.states.iter().find(|state| state.name == *name));
-        let weight = |state: &State| {
-            let tensor = state.copies.get(self.now)?;
-            Some(Weight {
-                name: state.name.clone(),
-                dims: tensor.dims.clone(),
-                values: tensor.f32().to_vec(),
-            })
-        };
-        known.filter_map(weight).collect()
-    }
-
-    /// A finite loss does not prove a finite state: the optimiser may have divided or squared its way out of range.
-    fn new_state_is_finite(&self) -> bool {
-        let mut written = self
-            .states
-            .iter()
-            .filter_map(|state| state.copies.get(1 - self.now));
-        written.all(|tensor| tensor.f32().iter().all(|value| value.is_finite()))
+        self.minibatch.samples()
     }
 
     /// Ends the step: its result counts from now on.
@@ -372,6 +340,7 @@ impl OnnxTraining {
             return Err(WorkloadError::NotANumber);
         }
         self.now = 1 - self.now;
+        self.steps = self.steps.wrapping_add(1);
         Ok(Progress::Stepped { loss })
     }
 }
@@ -388,16 +357,17 @@ impl Training for OnnxTraining {
     }
 
     fn run_piece(&mut self, piece: u16) -> Result<Progress, WorkloadError> {
-        if piece == 0 {
-            let fetched = (self.fetch)(self.x.f32_mut(), self.y.i64_mut());
-            self.next = u16::from(fetched);
-            return Ok(if fetched { Progress::Ran } else { Progress::Dry });
-        }
         let expected = std::mem::take(&mut self.next);
-        if piece != expected {
+        if piece != 0 && piece != expected {
             return Err(WorkloadError::Failed(OUT_OF_ORDER));
         }
-        let segment = self.segments.get_mut(usize::from(piece) - 1);
+        let Some(segment) = usize::from(piece).checked_sub(self.minibatch.parts()) else {
+            let fetched = self.minibatch.fetch(usize::from(piece));
+            self.next = piece + u16::from(fetched);
+            return Ok(if fetched { Progress::Ran } else { Progress::Dry });
+        };
+        let last = segment + 1 == self.segments.len();
+        let segment = self.segments.get_mut(segment);
         let binding = segment
             .and_then(|copies| copies.get_mut(self.now))
             .ok_or(WorkloadError::Failed(OUT_OF_ORDER))?;
@@ -410,7 +380,7 @@ impl Training for OnnxTraining {
             return Err(WorkloadError::Aborted);
         }
         ran.map_err(|_| WorkloadError::Failed(ENGINE))?;
-        if usize::from(piece) < self.segments.len() {
+        if !last {
             self.next = piece + 1;
             return Ok(Progress::Ran);
         }

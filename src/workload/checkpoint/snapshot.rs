@@ -1,0 +1,148 @@
+//! A [`Snapshot`] is the dispatcher's end of a checkpoint: it copies a state, part by part, into memory that
+//! is made once.
+
+use super::content::{Shape, State};
+use super::form::padded;
+use super::{CheckpointError, Statistics};
+use std::sync::Arc;
+
+/// A state between two steps.
+#[derive(Debug)]
+pub(super) struct Image {
+    pub(super) counts: Box<[u64]>,
+    /// The tensors' values one after the other, padded as in the file.
+    pub(super) values: Box<[u8]>,
+}
+
+impl Image {
+    /// Room for a state of these tensors and so many counters.
+    pub(super) fn new(shapes: &[Shape], counters: usize) -> Result<Image, CheckpointError> {
+        let places = places(shapes)?;
+        let values = places.last().map_or(0, |last| padded(last.start + last.bytes));
+        Ok(Image {
+            counts: vec![0; counters].into_boxed_slice(),
+            values: vec![0; values].into_boxed_slice(),
+        })
+    }
+}
+
+/// Where a tensor lies in an image.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    start: usize,
+    bytes: usize,
+}
+
+fn places(shapes: &[Shape]) -> Result<Box<[Place]>, CheckpointError> {
+    let mut end = 0_usize;
+    let place = |shape: &Shape| {
+        let bytes = shape.bytes().and_then(|bytes| usize::try_from(bytes).ok());
+        // Half of the address space is what an allocation may have.
+        let bytes = bytes.filter(|bytes| *bytes < isize::MAX as usize - end - 8);
+        let place = Place {
+            start: end,
+            bytes: bytes.ok_or(CheckpointError::TooLarge)?,
+        };
+        end = padded(end + place.bytes);
+        Ok(place)
+    };
+    shapes.iter().map(place).collect()
+}
+
+/// Copies a state in parts. Used on the dispatcher thread.
+#[derive(Debug)]
+pub struct Snapshot {
+    places: Box<[Place]>,
+    values: usize,
+    part: usize,
+    full: rtrb::Producer<Image>,
+    spare: rtrb::Consumer<Image>,
+    filling: Option<Image>,
+    statistics: Arc<Statistics>,
+}
+
+impl Snapshot {
+    /// The end that takes images from `spare` and hands them over in `full`; parts have `part` bytes, a
+    /// multiple of 8.
+    pub(super) fn new(
+        shapes: &[Shape],
+        values: usize,
+        part: usize,
+        (full, spare): (rtrb::Producer<Image>, rtrb::Consumer<Image>),
+        statistics: Arc<Statistics>,
+    ) -> Result<Snapshot, CheckpointError> {
+        Ok(Snapshot {
+            places: places(shapes)?,
+            values,
+            part,
+            full,
+            spare,
+            filling: None,
+            statistics,
+        })
+    }
+
+    /// Parts of a state, at least 1.
+    pub fn parts(&self) -> usize {
+        self.values.div_ceil(self.part).max(1)
+    }
+
+    /// What becomes of the checkpoints.
+    pub fn statistics(&self) -> &Arc<Statistics> {
+        &self.statistics
+    }
+
+    /// Begins a snapshot of `state`: its counters are taken at once. False, and counted, while the writer has
+    /// the image.
+    pub fn begin(&mut self, state: &impl State) -> bool {
+        let Some(mut image) = self.filling.take().or_else(|| self.spare.pop().ok()) else {
+            self.statistics.waited.add(1);
+            return false;
+        };
+        for (counter, count) in image.counts.iter_mut().enumerate() {
+            *count = state.count(counter);
+        }
+        self.filling = Some(image);
+        true
+    }
+
+    /// Copies part `part` of `state`, which must not have changed since [`begin`](Snapshot::begin).
+    pub fn copy_part(&mut self, state: &impl State, part: usize) {
+        let Some(image) = &mut self.filling else {
+            return;
+        };
+        let start = part.saturating_mul(self.part).min(self.values);
+        let end = start.saturating_add(self.part).min(self.values);
+        let first = self
+            .places
+            .partition_point(|place| place.start + place.bytes <= start);
+        for (tensor, place) in self.places.iter().enumerate().skip(first) {
+            if place.start >= end {
+                return;
+            }
+            let from = start.max(place.start);
+            let to = end.min(place.start + place.bytes);
+            if let Some(into) = image.values.get_mut(from..to) {
+                state.copy(tensor, from - place.start, into);
+            }
+        }
+    }
+
+    /// Hands the image over to the writer; every part has been copied.
+    pub fn send(&mut self) {
+        if let Some(image) = self.filling.take() {
+            self.statistics.taken.add(1);
+            // There is one image and room for it.
+            let _ = self.full.push(image);
+        }
+    }
+    /// All of it at once, for a program that has no schedule: false while the writer has the image.
+    pub fn take(&mut self, state: &impl State) -> bool {
+        let begun = self.begin(state);
+        if begun {
+            (0..self.parts()).for_each(|part| self.copy_part(state, part));
+            self.send();
+        }
+        begun
+    }
+}

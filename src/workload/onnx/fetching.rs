@@ -1,0 +1,81 @@
+//! The [`Minibatch`] of a training step: where it lies, and how it is fetched, whole or in parts.
+
+use super::tensor::Tensor;
+use crate::clock::thread_time;
+use crate::units::Nanos;
+use std::sync::Arc;
+
+/// The shortest length a fetch is announced with: a sensor's new samples are taken in as well.
+const LEAST_FETCH: Nanos = Nanos::from_micros(100);
+
+/// Fetches a minibatch, or a part of one, into `x` and `y`: as many samples as they have places for. False
+/// while there is no data; nothing is then written.
+pub type Fetch = Box<dyn FnMut(&mut [f32], &mut [i64]) -> bool + Send>;
+
+/// A minibatch and its source.
+pub(super) struct Minibatch {
+    pub(super) x: Arc<Tensor>,
+    pub(super) y: Arc<Tensor>,
+    fetch: Fetch,
+    /// Samples of a part.
+    rows: usize,
+}
+
+impl Minibatch {
+    /// Fetched in one part.
+    pub(super) fn new(x: Arc<Tensor>, y: Arc<Tensor>, fetch: Fetch) -> Minibatch {
+        let mut minibatch = Minibatch { x, y, fetch, rows: 1 };
+        minibatch.rows = minibatch.samples();
+        minibatch
+    }
+
+    /// Samples in it.
+    pub(super) fn samples(&self) -> usize {
+        let size = self.y.dims.first().copied().unwrap_or(0);
+        usize::try_from(size).unwrap_or(0)
+    }
+
+    /// Has it fetched in parts of `rows` samples.
+    pub(super) fn cut(&mut self, rows: usize) {
+        self.rows = rows.clamp(1, self.samples().max(1));
+    }
+
+    /// Parts of it, at least 1.
+    pub(super) fn parts(&self) -> usize {
+        self.samples().div_ceil(self.rows.max(1)).max(1)
+    }
+
+    /// The places of part `part` among values of which each sample has an equal number.
+    fn place(&self, part: usize, values: usize) -> std::ops::Range<usize> {
+        let each = values / self.samples().max(1);
+        let start = (part * self.rows * each).min(values);
+        start..(start + self.rows * each).min(values)
+    }
+
+    /// Fetches part `part`; false while there is no data.
+    pub(super) fn fetch(&mut self, part: usize) -> bool {
+        let (x, y) = (self.x.f32_mut(), self.y.i64_mut());
+        let (at, labels_at) = (self.place(part, x.len()), self.place(part, y.len()));
+        match (x.get_mut(at), y.get_mut(labels_at)) {
+            (Some(x), Some(y)) => (self.fetch)(x, y),
+            _ => false,
+        }
+    }
+
+    /// The fetch is the caller's; what is known is that it copies samples. Four such copies, at least
+    /// [`LEAST_FETCH`], are announced for each part.
+    pub(super) fn measure(&self) -> Vec<Nanos> {
+        let length = |part| {
+            let x = self.x.f32_mut();
+            let at = self.place(part, x.len());
+            let start = thread_time();
+            for _ in 0..4 {
+                if let Some(part) = std::hint::black_box(&mut *x).get_mut(at.clone()) {
+                    part.fill(0.0);
+                }
+            }
+            LEAST_FETCH.max(thread_time() - start)
+        };
+        (0..self.parts()).map(length).collect()
+    }
+}

@@ -1,0 +1,126 @@
+//! The state of a step graph: what it learns, to look at, to keep and to take up again.
+
+use super::model::Weight;
+use super::tensor::Tensor;
+use super::training::OnnxTraining;
+use crate::workload::checkpoint::{self, Checkpoint, CheckpointError, Element, Identity, Shape};
+use crate::workload::feed::Position;
+use std::sync::Arc;
+
+/// The counter of steps in a checkpoint.
+const STEPS: &str = "steps";
+
+/// A tensor of the state: the copy the present step reads and the one it writes change places.
+pub(super) struct State {
+    pub(super) name: String,
+    pub(super) copies: [Arc<Tensor>; 2],
+}
+
+impl State {
+    /// Checked when the graph was read: float32 with every size fixed.
+    fn shape(&self) -> Shape {
+        let [tensor, _] = &self.copies;
+        Shape {
+            name: self.name.clone(),
+            element: Element::F32,
+            dims: tensor.dims.iter().map(|dim| dim.unsigned_abs()).collect(),
+        }
+    }
+}
+
+impl OnnxTraining {
+    /// The present value of a state tensor.
+    pub fn state(&self, name: &str) -> Option<&[f32]> {
+        let state = self.states.iter().find(|state| state.name == name)?;
+        state.copies.get(self.now).map(|tensor| tensor.f32())
+    }
+
+    /// The present weights in the order of `names`, as a weights file holds them; unknown names are left out.
+    pub fn weights(&self, names: &[String]) -> Vec<Weight> {
+        let known = names
+            .iter()
+            .filter_map(|name| self.states.iter().find(|state| state.name == *name));
+        let weight = |state: &State| {
+            let tensor = state.copies.get(self.now)?;
+            Some(Weight {
+                name: state.name.clone(),
+                dims: tensor.dims.clone(),
+                values: tensor.f32().to_vec(),
+            })
+        };
+        known.filter_map(weight).collect()
+    }
+
+    /// Steps ended, those before a checkpoint that was taken up included.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Keeps `position` in checkpoints beside the state, and takes it up with it.
+    pub fn keep_position(&mut self, position: Arc<Position>) {
+        self.position = Some(position);
+    }
+
+    /// A finite loss does not prove a finite state: the optimiser may have divided or squared its way out of
+    /// range.
+    pub(super) fn new_state_is_finite(&self) -> bool {
+        let mut written = self
+            .states
+            .iter()
+            .filter_map(|state| state.copies.get(1 - self.now));
+        written.all(|tensor| tensor.f32().iter().all(|value| value.is_finite()))
+    }
+}
+
+impl checkpoint::State for OnnxTraining {
+    fn identity(&self) -> Identity {
+        self.identity.clone()
+    }
+
+    fn shapes(&self) -> Vec<Shape> {
+        self.states.iter().map(State::shape).collect()
+    }
+
+    fn copy(&self, tensor: usize, from: usize, into: &mut [u8]) {
+        let state = self.states.get(tensor);
+        let Some(tensor) = state.and_then(|state| state.copies.get(self.now)) else {
+            return;
+        };
+        let values = tensor.f32().get(from / 4..).unwrap_or_default();
+        for (place, value) in into.as_chunks_mut::<4>().0.iter_mut().zip(values) {
+            *place = value.to_le_bytes();
+        }
+    }
+
+    fn counters(&self) -> Vec<String> {
+        let names = self.position.iter().flat_map(|_| Position::NAMES);
+        [STEPS].into_iter().chain(names).map(String::from).collect()
+    }
+
+    fn count(&self, counter: usize) -> u64 {
+        match counter.checked_sub(1) {
+            None => self.steps,
+            Some(place) => self.position.as_ref().map_or(0, |position| position.value(place)),
+        }
+    }
+
+    fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
+        checkpoint.fits(&self.identity, &checkpoint::State::shapes(self))?;
+        for state in &self.states {
+            let (Some(kept), Some(tensor)) = (checkpoint.tensor(&state.name), state.copies.get(self.now))
+            else {
+                continue;
+            };
+            for (place, value) in tensor.f32_mut().iter_mut().zip(kept.f32()) {
+                *place = value;
+            }
+        }
+        self.steps = checkpoint.counter(STEPS);
+        if let Some(position) = &self.position {
+            position.restore(Position::NAMES.map(|name| checkpoint.counter(name)));
+        }
+        // A step that was begun over the old state does not go on over the new one.
+        self.next = 0;
+        Ok(())
+    }
+}
