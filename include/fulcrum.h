@@ -13,6 +13,10 @@
  * Order of calls: fulcrum_open, then fulcrum_stream_add and fulcrum_job_add, then fulcrum_start; then fulcrum_submit
  * and fulcrum_poll from any thread; then fulcrum_stop, if results are still to be read, and fulcrum_close.
  *
+ * Any engine plugs in by its functions: run answers a stream's requests and run_piece trains in pieces. The rest is
+ * optional: abort gives a piece up for a request; fill and apply hand new weights from a job to a stream, and eval has them
+ * judged first, so that worse ones never serve; save and load keep a job's state. cpp_examples/own_trainer.cpp has most.
+ *
  * A board is apart from that: describe it, list what it offers, sample what it draws, and change its power mode as one
  * transaction. A mode that is not kept is put back by fulcrum_mode_restore, by fulcrum_board_close, and after a crash or
  * a power cut by fulcrum_mode_recover, which belongs at the start of every program that changes modes:
