@@ -109,8 +109,9 @@ const _: () = {
     );
 };
 
-// SAFETY: repr(C), a u32 first; two u32 stand before each pointer-sized or 8-byte field, so there is no padding on a
-// 64-bit target (asserted above); on a 32-bit one four bytes at its end, and it is only ever read. Zero is valid: NULL pointers and no callbacks.
+// SAFETY: repr(C), a u32 first; two u32 stand before each pointer-sized or 8-byte field, so there is no
+// padding on a 64-bit target (asserted above); on a 32-bit one four bytes at its end, and it is only ever
+// read. Zero is valid: NULL pointers and no callbacks.
 unsafe impl Growing for fulcrum_stream_t {
     const NAME: &'static str = "fulcrum_stream_t";
     const FIRST: u32 = FIRST;
@@ -199,7 +200,8 @@ impl Swap {
         let running = self.serving.begin();
         if (running.set, running.version) != (self.set, self.version) {
             (self.set, self.version) = (running.set, running.version);
-            // SAFETY: `fulcrum_apply_t` states what the function may do. There are fewer sets than a u32 counts.
+            // SAFETY: `fulcrum_apply_t` states what the function may do. There are fewer sets than a u32
+            // counts.
             unsafe { (self.apply)(user, running.set as u32, running.version) };
         }
         running

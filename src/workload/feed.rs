@@ -98,7 +98,8 @@ impl Split {
         }
     }
 
-    /// Copies a sample into one of the two. One that is to be held out and finds its way full is not trained on either.
+    /// Copies a sample into one of the two. One that is to be held out and finds its way full is not trained
+    /// on either.
     pub fn push(&mut self, sample: &[f32], tag: u64) -> Result<(), Full> {
         self.pushed = self.pushed.wrapping_add(1);
         if self.pushed.is_multiple_of(self.every) {
@@ -210,8 +211,8 @@ impl Replay {
         true
     }
 
-    /// Copies the samples from place `first` on, as many as `labels`, into `values` and `labels`. Returns false and writes nothing
-    /// where there are fewer. Places hold what they hold until the next refill.
+    /// Copies the samples from place `first` on, as many as `labels`, into `values` and `labels`. Returns
+    /// false and writes nothing where there are fewer. Places hold what they hold until the next refill.
     pub fn copy(&self, first: usize, values: &mut [f32], labels: &mut [i64]) -> bool {
         let end = first.saturating_add(labels.len());
         if end > self.len() {

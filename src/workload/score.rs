@@ -40,8 +40,8 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// By how many thousandths `candidate` is worse than `serving`, rounded up; below zero if it is better. A loss that is no
-    /// number is as bad as can be.
+    /// By how many thousandths `candidate` is worse than `serving`, rounded up; below zero if it is better. A
+    /// loss that is no number is as bad as can be.
     pub fn worse_by(self, candidate: Score, serving: Score) -> i64 {
         let (loss, right) = (
             loss_worse_by(candidate, serving),
