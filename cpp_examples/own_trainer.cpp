@@ -1,6 +1,7 @@
-// An engine of one's own, with no model format and no library: a logistic model that learns which side of a line a point
-// lies on, in pieces between the requests it answers. Its weights serve once they are no worse on points it has never been
-// trained on; a request that cannot wait ends a training piece; and one call goes back to the weights before.
+// An engine of one's own, with no model format and no library: a logistic model that learns which side of a
+// line a point lies on, in pieces between the requests it answers. Its weights serve once they are no worse
+// on points it has never been trained on; a request that cannot wait ends a training piece; and one call goes
+// back to the weights before.
 
 #include <fulcrum.hpp>
 
@@ -48,7 +49,8 @@ struct Weights {
   }
 };
 
-// Everything the callbacks touch. They run on the dispatcher thread, one after the other; the flag alone is set by others.
+// Everything the callbacks touch. They run on the dispatcher thread, one after the other; the flag alone is
+// set by others.
 struct Engine {
   Weights weights, gradient;
   uint64_t next_point = 0;
@@ -58,9 +60,9 @@ struct Engine {
   uint64_t given_up = 0;
 
   // Inference: the side of each point.
-  static int32_t run(void *user, const fulcrum_request_t *requests, uint32_t count, uint64_t *sides) noexcept {
-    auto &engine = *static_cast<Engine *>(user);
-    for (uint32_t i = 0; i < count; ++i) sides[i] = engine.serving->probability(Point(requests[i].token)) > 0.5f;
+  static int32_t run(void *user, const fulcrum_request_t *points, uint32_t count, uint64_t *sides) noexcept {
+    const Weights &weights = *static_cast<Engine *>(user)->serving;
+    for (uint32_t i = 0; i < count; ++i) sides[i] = weights.probability(Point(points[i].token)) > 0.5f;
     return 0;
   }
 
@@ -70,7 +72,8 @@ struct Engine {
     engine.serving = &engine.sets[set];
   }
 
-  // Training: the gradient of 256 points in four pieces of about 13 ms. A piece that is given up has changed nothing.
+  // Training: the gradient of 256 points in four pieces of about 13 ms. A piece that is given up has changed
+  // nothing.
   static int32_t run_piece(void *user, uint32_t piece, float *loss) noexcept {
     auto &engine = *static_cast<Engine *>(user);
     Weights sum = piece == 0 ? Weights() : engine.gradient;
@@ -92,7 +95,9 @@ struct Engine {
     engine.gradient = sum;
     if (piece + 1 < pieces) return FULCRUM_PIECE_RAN;
     constexpr float rate = 4.0f / (pieces * points_a_piece);
-    engine.weights.x -= rate * sum.x, engine.weights.y -= rate * sum.y, engine.weights.bias -= rate * sum.bias;
+    engine.weights.x -= rate * sum.x;
+    engine.weights.y -= rate * sum.y;
+    engine.weights.bias -= rate * sum.bias;
     *loss = static_cast<float>(losses / points_a_piece);
     return FULCRUM_PIECE_STEPPED;
   }
@@ -146,7 +151,8 @@ int main() {
   fulcrum_error_t error;
   auto config = fulcrum::sized<fulcrum_config_t>();
   config.late_ns = 3 * ms;
-  if (const auto status = runtime.open(&config, &error); !status.ok()) return failed("open", status, error.text);
+  if (const auto status = runtime.open(&config, &error); !status.ok())
+    return failed("open", status, error.text);
 
   auto points = fulcrum::sized<fulcrum_stream_t>();
   points.name = "points";
@@ -206,14 +212,15 @@ int main() {
   auto seen = fulcrum::sized<fulcrum_stream_statistics_t>();
   auto did = fulcrum::sized<fulcrum_job_statistics_t>();
   if (const auto status = runtime.bound(stream, bound); !status.ok()) return failed("bound", status);
-  if (const auto status = runtime.stream_statistics(stream, seen); !status.ok()) return failed("points", status);
+  if (const auto status = runtime.stream_statistics(stream, seen); !status.ok())
+    return failed("points", status);
   if (const auto status = runtime.job_statistics(job, did); !status.ok()) return failed("learner", status);
   using big = unsigned long long;
   std::printf("points   %llu answered, %llu missed, %llu above the bound of %.2f ms\n", big{seen.requests},
               big{seen.misses}, big{seen.bound_violations}, bound / 1e6);
   std::printf("learner  %llu steps, loss %.3f to %.3f, %llu pieces given up for a point\n", big{did.steps},
               did.first_loss, did.last_loss, big{engine.given_up});
-  std::printf("weights  %llu swapped, %llu rejected; version %u answered %d of %d rightly; back to version %u\n",
+  std::printf("weights  %llu swapped, %llu rejected; version %u answered %d of %d rightly; back to %u\n",
               big{did.swaps}, big{did.rejected}, learnt.version, learnt.right, learnt.all, before);
 
   // On a machine shared with others lateness is reported, not failed on; wrong results are wrong everywhere.

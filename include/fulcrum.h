@@ -13,6 +13,11 @@
  * Order of calls: fulcrum_open, then fulcrum_stream_add and fulcrum_job_add, then fulcrum_start; then fulcrum_submit
  * and fulcrum_poll from any thread; then fulcrum_stop, if results are still to be read, and fulcrum_close.
  *
+ * Any engine plugs in by its functions: run answers a stream's requests and run_piece trains in pieces. The
+ * rest is optional: abort gives a piece up for a request; fill and apply hand new weights from a job to a stream,
+ * and eval has them judged first, so that worse ones never serve; save and load keep a job's state. The example
+ * cpp_examples/own_trainer.cpp has most of them.
+ *
  * A board is apart from that: describe it, list what it offers, sample what it draws, and change its power mode as one
  * transaction. A mode that is not kept is put back by fulcrum_mode_restore, by fulcrum_board_close, and after a crash or
  * a power cut by fulcrum_mode_recover, which belongs at the start of every program that changes modes:
@@ -111,8 +116,8 @@
 #define FULCRUM_PIN_CPU 4
 
 /**
- * Sets of weights that a job and its stream share, numbered from 0: in service, in service before, being filled. All hold the
- * first weights when they are registered.
+ * Sets of weights that a job and its stream share, numbered from 0: in service, in service before, being
+ * filled. All hold the first weights when they are registered.
  */
 #define FULCRUM_WEIGHT_SETS 3
 
@@ -167,7 +172,8 @@
 #define FULCRUM_PIECE_DRY 2
 
 /**
- * A piece was given up because the job's abort function was called; the same one is run again, as if it had never started.
+ * A piece was given up because the job's abort function was called; the same one is run again, as if it had
+ * never started.
  */
 #define FULCRUM_PIECE_ABORTED 3
 
@@ -244,13 +250,14 @@
 #define FULCRUM_EVENT_SWAPPED 11
 
 /**
- * A minibatch ran with older weights than the one before, after a revert: index is its stream, value their version.
+ * A minibatch ran with older weights than the one before, after a revert: index is its stream, value their
+ * version.
  */
 #define FULCRUM_EVENT_REVERTED 12
 
 /**
- * New weights are not used: index is their job, value the version they would have had, loss by how much they are worse than
- * those in service, as a part: 0.05 is five per cent.
+ * New weights are not used: index is their job, value the version they would have had, loss by how much they
+ * are worse than those in service, as a part: 0.05 is five per cent.
  */
 #define FULCRUM_EVENT_REJECTED 13
 
@@ -509,8 +516,8 @@ typedef struct fulcrum_completion_t {
    */
   int32_t code;
   /**
-   * The version of the weights its minibatch ran with: 0 for those the stream was added with. It goes back only by
-   * fulcrum_revert.
+   * The version of the weights its minibatch ran with: 0 for those the stream was added with. It goes back
+   * only by fulcrum_revert.
    */
   uint32_t model_version;
   /**
@@ -537,10 +544,10 @@ typedef int32_t (*fulcrum_run_minibatch_piece_t)(void *user,
                                                  uint64_t *answers);
 
 /**
- * Has a stream use another set of weights from its next minibatch on: those of version `version`, in set `set`. Called on
- * the dispatcher thread right before that minibatch, whose cost it is part of; so it exchanges a pointer or an index, and
- * copies nothing. Before the first call set 0 serves, with version 0. It must not throw, jump out, allocate, lock or touch
- * files.
+ * Has a stream use another set of weights from its next minibatch on: those of version `version`, in set
+ * `set`. Called on the dispatcher thread right before that minibatch, whose cost it is part of; so it
+ * exchanges a pointer or an index, and copies nothing. Before the first call set 0 serves, with version 0.
+ * It must not throw, jump out, allocate, lock or touch files.
  */
 typedef void (*fulcrum_apply_t)(void *user, uint32_t set, uint32_t version);
 
@@ -629,25 +636,27 @@ typedef struct fulcrum_stream_t {
 } fulcrum_stream_t;
 
 /**
- * Runs one piece of the present step, on the dispatcher thread. Pieces are counted from 0. Returns FULCRUM_PIECE_RAN;
- * for the step's last piece it writes the loss and returns FULCRUM_PIECE_STEPPED; without data FULCRUM_PIECE_DRY;
- * given up by the job's abort function FULCRUM_PIECE_ABORTED. Any other number means that it failed, and so does a loss that is not a number: the step then starts again from piece 0,
- * and the function goes back to the state of the last whole step. It must not throw, jump out, allocate, lock or touch
- * files.
+ * Runs one piece of the present step, on the dispatcher thread. Pieces are counted from 0. Returns
+ * FULCRUM_PIECE_RAN; for the step's last piece it writes the loss and returns FULCRUM_PIECE_STEPPED; without
+ * data FULCRUM_PIECE_DRY; given up by the job's abort function FULCRUM_PIECE_ABORTED. Any other number means
+ * that it failed, and so does a loss that is not a number: the step then starts again from piece 0, and the
+ * function goes back to the state of the last whole step. It must not throw, jump out, allocate, lock or
+ * touch files.
  */
 typedef int32_t (*fulcrum_run_piece_t)(void *user, uint32_t piece, float *loss);
 
 /**
- * Ends the running piece as soon as it can, which then returns FULCRUM_PIECE_ABORTED and is run again. Called from any thread,
- * while pieces run on another, so it sets a flag and nothing more. A call that finds no piece running may end the next one.
+ * Ends the running piece as soon as it can, which then returns FULCRUM_PIECE_ABORTED and is run again.
+ * Called from any thread, while pieces run on another, so it sets a flag and nothing more. A call that finds
+ * no piece running may end the next one.
  */
 typedef void (*fulcrum_abort_t)(void *user);
 
 /**
- * Copies part `part`, counted from 0, of a job's present weights into set `set`, on the dispatcher thread. Between two steps,
- * one part a piece; nobody reads the set meanwhile. 0: done; FULCRUM_PIECE_ABORTED, if the job has an abort function: given
- * up, to be called again; else it failed, and the old weights stay. It must not throw, jump out, allocate, lock or touch
- * files.
+ * Copies part `part`, counted from 0, of a job's present weights into set `set`, on the dispatcher thread.
+ * Between two steps, one part a piece; nobody reads the set meanwhile. 0: done; FULCRUM_PIECE_ABORTED, if
+ * the job has an abort function: given up, to be called again; else it failed, and the old weights stay. It
+ * must not throw, jump out, allocate, lock or touch files.
  */
 typedef int32_t (*fulcrum_fill_t)(void *user, uint32_t set, uint32_t part);
 
@@ -670,20 +679,22 @@ typedef struct fulcrum_score_t {
 } fulcrum_score_t;
 
 /**
- * Judges set `set` on part `part`, counted from 0, of samples that were never trained on, on the dispatcher thread; one part a
- * piece. Called for the new weights first, then for those in service with the same parts, which must be the same samples. It
- * writes the score; one of no samples says that there are no more. Returns as fulcrum_fill_t, with the same rules.
+ * Judges set `set` on part `part`, counted from 0, of samples that were never trained on, on the dispatcher
+ * thread; one part a piece. Called for the new weights first, then for those in service with the same parts,
+ * which must be the same samples. It writes the score; one of no samples says that there are no more.
+ * Returns as fulcrum_fill_t, with the same rules.
  */
 typedef int32_t (*fulcrum_eval_t)(void *user, uint32_t set, uint32_t part, struct fulcrum_score_t *score);
 
 /**
- * Writes part `part`, counted from 0, of a job's state as it is after a whole step. Returns its bytes, 0 past the last part;
- * more than `capacity`: nothing was written, and so many are needed; below 0: it failed.
+ * Writes part `part`, counted from 0, of a job's state as it is after a whole step. Returns its bytes, 0
+ * past the last part; more than `capacity`: nothing was written, and so many are needed; below 0: it failed.
  */
 typedef int64_t (*fulcrum_save_t)(void *user, uint32_t part, void *bytes, uint64_t capacity);
 
 /**
- * Takes back a part of `size` bytes that fulcrum_save_t wrote, before the first step. 0: done; else it failed.
+ * Takes back a part of `size` bytes that fulcrum_save_t wrote, before the first step. 0: done; else it
+ * failed.
  */
 typedef int32_t (*fulcrum_load_t)(void *user, uint32_t part, const void *bytes, uint64_t size);
 
@@ -712,13 +723,13 @@ typedef struct fulcrum_job_t {
    */
   fulcrum_run_piece_t run_piece;
   /**
-   * Handed to every callback. Used on the dispatcher thread until the runtime is stopped or closed, but by abort, which
-   * any thread may call. May be NULL.
+   * Handed to every callback. Used on the dispatcher thread until the runtime is stopped or closed, but by
+   * abort, which any thread may call. May be NULL.
    */
   void *user;
   /**
-   * How long it takes at most until a piece that was told to end has ended, ns: an upper value, part of the bound. Above 0
-   * with abort, else 0.
+   * How long it takes at most until a piece that was told to end has ended, ns: an upper value, part of
+   * the bound. Above 0 with abort, else 0.
    */
   uint64_t abort_ns;
   /**
@@ -754,8 +765,8 @@ typedef struct fulcrum_job_t {
    */
   size_t reserved;
   /**
-   * Parts that fill copies, each a piece. Above 0 with fill, else 0. All pieces, those of a step, of fill and twice those of
-   * eval, are 128 at most.
+   * Parts that fill copies, each a piece. Above 0 with fill, else 0. All pieces, those of a step, of fill
+   * and twice those of eval, are 128 at most.
    */
   uint32_t fill_count;
   /**
@@ -763,7 +774,8 @@ typedef struct fulcrum_job_t {
    */
   uint32_t eval_count;
   /**
-   * With fill: the stream whose weights these are. It was added before, with an apply function; one job has it.
+   * With fill: the stream whose weights these are. It was added before, with an apply function; one job
+   * has it.
    */
   uint32_t stream;
   /**
@@ -775,7 +787,8 @@ typedef struct fulcrum_job_t {
    */
   uint32_t metric;
   /**
-   * With eval: how much worse than those in service new weights may be, in thousandths as the metric says. Default 50.
+   * With eval: how much worse than those in service new weights may be, in thousandths as the metric says.
+   * Default 50.
    */
   uint32_t margin_permille;
 } fulcrum_job_t;
@@ -1515,7 +1528,8 @@ typedef struct fulcrum_sample_t {
 #define FULCRUM_ERR_NO_BOUND 313
 
 /**
- * The stream takes no new weights: it was added without an apply function, or another job hands its weights to it.
+ * The stream takes no new weights: it was added without an apply function, or another job hands its weights
+ * to it.
  */
 #define FULCRUM_ERR_NO_SWAP 314
 
@@ -1706,19 +1720,19 @@ void fulcrum_close(struct fulcrum_runtime_t *rt);
 fulcrum_status_t fulcrum_mode_changed(const struct fulcrum_runtime_t *rt);
 
 /**
- * METHOD fulcrum_runtime_t: goes back to the weights that served a stream before the present ones, from its next minibatch
- * on. One step back is kept; what was gone back from is dropped. The job trains on from where it is.
+ * METHOD fulcrum_runtime_t: goes back to the weights that served a stream before the present ones, from its
+ * next minibatch on. One step back is kept; what was gone back from is dropped. The job trains on from where
+ * it is.
  *
  * | allocates no | blocks no | threads any | real-time yes |
  * @param rt  a runtime that was started
  * @param stream  the stream's number
  * @param[out] out_version  the version that serves now
  * @return FULCRUM_OK, FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_NO_STREAM (311), FULCRUM_ERR_NO_SWAP (314),
- *         FULCRUM_ERR_NO_VERSION (315), FULCRUM_ERR_PHASE (401), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ *         FULCRUM_ERR_NO_VERSION (315), FULCRUM_ERR_PHASE (401), FULCRUM_ERR_HANDLE (105),
+ *         FULCRUM_ERR_BUG (102)
  */
-fulcrum_status_t fulcrum_revert(struct fulcrum_runtime_t *rt,
-                                uint32_t stream,
-                                uint32_t *out_version);
+fulcrum_status_t fulcrum_revert(struct fulcrum_runtime_t *rt, uint32_t stream, uint32_t *out_version);
 
 /**
  * METHOD fulcrum_runtime_t: adds an inference stream. Streams are numbered from 0 in the order of adding. What the
@@ -1750,8 +1764,9 @@ fulcrum_status_t fulcrum_stream_add(struct fulcrum_runtime_t *rt,
  * @param[out] out_job  the job's number
  * @param[out] error  detail, written only on failure; may be NULL
  * @return FULCRUM_OK, FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_TOO_NEW (103), FULCRUM_ERR_SIZE (104),
- *         FULCRUM_ERR_NAME (106), FULCRUM_ERR_JOBS_FULL (302), FULCRUM_ERR_PIECES (305), FULCRUM_ERR_NO_STREAM (311),
- *         FULCRUM_ERR_NO_SWAP (314), FULCRUM_ERR_PHASE (401), FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ *         FULCRUM_ERR_NAME (106), FULCRUM_ERR_JOBS_FULL (302), FULCRUM_ERR_PIECES (305),
+ *         FULCRUM_ERR_NO_STREAM (311), FULCRUM_ERR_NO_SWAP (314), FULCRUM_ERR_PHASE (401),
+ *         FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
  */
 fulcrum_status_t fulcrum_job_add(struct fulcrum_runtime_t *rt,
                                  const struct fulcrum_job_t *job,

@@ -61,7 +61,9 @@ class Runtime {
     return fulcrum_submit(get(), stream, token, release_ns);
   }
   Status poll(uint32_t stream, fulcrum_completion_t &out) noexcept { return fulcrum_poll(get(), stream, &out); }
-  Status revert(uint32_t stream, uint32_t &out_version) noexcept { return fulcrum_revert(get(), stream, &out_version); }
+  Status revert(uint32_t stream, uint32_t &out_version) noexcept {
+    return fulcrum_revert(get(), stream, &out_version);
+  }
   Status bound(uint32_t stream, uint64_t &out_ns) const noexcept { return fulcrum_bound(get(), stream, &out_ns); }
   Status stream_statistics(uint32_t stream, fulcrum_stream_statistics_t &out) const noexcept {
     return fulcrum_stream_statistics(get(), stream, &out);

@@ -17,7 +17,7 @@
 //!    v       bound and admission
 //!  schedule  streams, queue, policy, statistics     no_std, no alloc, pure: state + now -> action
 //!    v       run one piece
-//!  workload  callback | ONNX inference | ONNX training | feed | checkpoint | swap
+//!  workload  callback | ONNX | feed | gate, swap | checkpoint
 //!    v       outcome, event
 //!  runtime   the dispatcher thread, the control thread
 //!    v

@@ -1,5 +1,5 @@
-//! The swap in every order of events and with every value that the memory model allows (loom): no set of weights is written
-//! while a minibatch reads it, and what it reads is of the version it is told.
+//! The swap in every order of events and with every value that the memory model allows (loom): no set of
+//! weights is written while a minibatch reads it, and what it reads is of the version it is told.
 //!
 //! The swap is the production source, compiled here over the model's atomics.
 

@@ -35,10 +35,11 @@ pub const FULCRUM_EVENT_PARKED: u32 = 9;
 pub const FULCRUM_EVENT_HUNG: u32 = 10;
 /// A minibatch ran with newer weights than the one before: index is its stream, value their version.
 pub const FULCRUM_EVENT_SWAPPED: u32 = 11;
-/// A minibatch ran with older weights than the one before, after a revert: index is its stream, value their version.
+/// A minibatch ran with older weights than the one before, after a revert: index is its stream, value their
+/// version.
 pub const FULCRUM_EVENT_REVERTED: u32 = 12;
-/// New weights are not used: index is their job, value the version they would have had, loss by how much they are worse than
-/// those in service, as a part: 0.05 is five per cent.
+/// New weights are not used: index is their job, value the version they would have had, loss by how much they
+/// are worse than those in service, as a part: 0.05 is five per cent.
 pub const FULCRUM_EVENT_REJECTED: u32 = 13;
 /// A piece of a cut minibatch ran: index is its stream, value its place in the minibatch, span_ns its time.
 pub const FULCRUM_EVENT_MINIBATCH_PIECE: u32 = 14;

@@ -206,7 +206,7 @@ impl fmt::Display for Fault {
             Fault::NoStream(number) => write!(f, "there is no stream {number}"),
             Fault::NoSwap(number) => write!(
                 f,
-                "stream {number} takes no new weights: it was added without an apply function, or another job has it"
+                "stream {number} takes no new weights: it was added without apply, or another job has it"
             ),
             Fault::NoVersion(number) => write!(f, "stream {number} has no earlier version to go back to"),
             Fault::NoJob(number) => write!(f, "there is no job {number}"),

@@ -24,14 +24,16 @@ pub const FULCRUM_PIECE_RAN: i32 = 0;
 pub const FULCRUM_PIECE_STEPPED: i32 = 1;
 /// There is nothing to train on yet; the same piece is asked for again a little later.
 pub const FULCRUM_PIECE_DRY: i32 = 2;
-/// A piece was given up because the job's abort function was called; the same one is run again, as if it had never started.
+/// A piece was given up because the job's abort function was called; the same one is run again, as if it had
+/// never started.
 pub const FULCRUM_PIECE_ABORTED: i32 = 3;
 
-/// Runs one piece of the present step, on the dispatcher thread. Pieces are counted from 0. Returns FULCRUM_PIECE_RAN;
-/// for the step's last piece it writes the loss and returns FULCRUM_PIECE_STEPPED; without data FULCRUM_PIECE_DRY;
-/// given up by the job's abort function FULCRUM_PIECE_ABORTED. Any other number means that it failed, and so does a loss that is not a number: the step then starts again from piece 0,
-/// and the function goes back to the state of the last whole step. It must not throw, jump out, allocate, lock or touch
-/// files.
+/// Runs one piece of the present step, on the dispatcher thread. Pieces are counted from 0. Returns
+/// FULCRUM_PIECE_RAN; for the step's last piece it writes the loss and returns FULCRUM_PIECE_STEPPED; without
+/// data FULCRUM_PIECE_DRY; given up by the job's abort function FULCRUM_PIECE_ABORTED. Any other number means
+/// that it failed, and so does a loss that is not a number: the step then starts again from piece 0, and the
+/// function goes back to the state of the last whole step. It must not throw, jump out, allocate, lock or
+/// touch files.
 pub type fulcrum_run_piece_t =
     Option<unsafe extern "C" fn(user: *mut c_void, piece: u32, loss: *mut f32) -> i32>;
 
@@ -49,11 +51,11 @@ pub struct fulcrum_job_t {
     pub piece_ns: *const u64,
     /// Runs a piece. Not NULL.
     pub run_piece: fulcrum_run_piece_t,
-    /// Handed to every callback. Used on the dispatcher thread until the runtime is stopped or closed, but by abort, which
-    /// any thread may call. May be NULL.
+    /// Handed to every callback. Used on the dispatcher thread until the runtime is stopped or closed, but by
+    /// abort, which any thread may call. May be NULL.
     pub user: *mut c_void,
-    /// How long it takes at most until a piece that was told to end has ended, ns: an upper value, part of the bound. Above 0
-    /// with abort, else 0.
+    /// How long it takes at most until a piece that was told to end has ended, ns: an upper value, part of
+    /// the bound. Above 0 with abort, else 0.
     pub abort_ns: u64,
     /// The longest that fill takes, ns. Above 0 with fill, else 0.
     pub fill_ns: u64,
@@ -71,18 +73,20 @@ pub struct fulcrum_job_t {
     pub load: fulcrum_load_t,
     /// Must be 0.
     pub reserved: usize,
-    /// Parts that fill copies, each a piece. Above 0 with fill, else 0. All pieces, those of a step, of fill and twice those of
-    /// eval, are 128 at most.
+    /// Parts that fill copies, each a piece. Above 0 with fill, else 0. All pieces, those of a step, of fill
+    /// and twice those of eval, are 128 at most.
     pub fill_count: u32,
     /// Parts that eval judges at most, each a piece, for each of the two sets. Above 0 with eval, else 0.
     pub eval_count: u32,
-    /// With fill: the stream whose weights these are. It was added before, with an apply function; one job has it.
+    /// With fill: the stream whose weights these are. It was added before, with an apply function; one job
+    /// has it.
     pub stream: u32,
     /// With fill: steps from one set of weights to the next. Default 4.
     pub every: u32,
     /// With eval: FULCRUM_METRIC_LOSS (0), FULCRUM_METRIC_ACCURACY or FULCRUM_METRIC_BOTH.
     pub metric: u32,
-    /// With eval: how much worse than those in service new weights may be, in thousandths as the metric says. Default 50.
+    /// With eval: how much worse than those in service new weights may be, in thousandths as the metric says.
+    /// Default 50.
     pub margin_permille: u32,
 }
 
@@ -104,8 +108,8 @@ const _: () = {
     );
 };
 
-// SAFETY: repr(C), a u32 first; the u32 stand in pairs, and so do the pointers, so there is no padding on a 64-bit target
-// (asserted above) and none on a 32-bit one. Zero is valid: NULL pointers and no callbacks.
+// SAFETY: repr(C), a u32 first; the u32 stand in pairs, and so do the pointers, so there is no padding on a
+// 64-bit target (asserted above) and none on a 32-bit one. Zero is valid: NULL pointers and no callbacks.
 unsafe impl Growing for fulcrum_job_t {
     const NAME: &'static str = "fulcrum_job_t";
     const FIRST: u32 = FIRST;
@@ -162,7 +166,8 @@ impl fulcrum_job_t {
         })
     }
 
-    /// The way through the gate, if the job hands weights over. Each function comes with its numbers, and none without.
+    /// The way through the gate, if the job hands weights over. Each function comes with its numbers, and
+    /// none without.
     fn gate(&self) -> Result<Option<Gate>, Fault> {
         if self.reserved != 0 {
             return Err(Fault::TooNew("job.reserved must be 0"));
@@ -207,8 +212,9 @@ impl fulcrum_job_t {
 /// @param[out] out_job  the job's number
 /// @param[out] error  detail, written only on failure; may be NULL
 /// @return FULCRUM_OK, FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_TOO_NEW (103), FULCRUM_ERR_SIZE (104),
-///         FULCRUM_ERR_NAME (106), FULCRUM_ERR_JOBS_FULL (302), FULCRUM_ERR_PIECES (305), FULCRUM_ERR_NO_STREAM (311),
-///         FULCRUM_ERR_NO_SWAP (314), FULCRUM_ERR_PHASE (401), FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+///         FULCRUM_ERR_NAME (106), FULCRUM_ERR_JOBS_FULL (302), FULCRUM_ERR_PIECES (305),
+///         FULCRUM_ERR_NO_STREAM (311), FULCRUM_ERR_NO_SWAP (314), FULCRUM_ERR_PHASE (401),
+///         FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fulcrum_job_add(
     rt: *mut fulcrum_runtime_t,

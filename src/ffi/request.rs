@@ -48,8 +48,8 @@ pub struct fulcrum_completion_t {
     pub status: fulcrum_status_t,
     /// With FULCRUM_ERR_FAILED (503) what the run callback returned; else 0.
     pub code: i32,
-    /// The version of the weights its minibatch ran with: 0 for those the stream was added with. It goes back only by
-    /// fulcrum_revert.
+    /// The version of the weights its minibatch ran with: 0 for those the stream was added with. It goes back
+    /// only by fulcrum_revert.
     pub model_version: u32,
     /// 0.
     pub reserved: u32,

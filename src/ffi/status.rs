@@ -92,7 +92,8 @@ pub const FULCRUM_ERR_NO_STREAM: fulcrum_status_t = 311;
 pub const FULCRUM_ERR_NO_JOB: fulcrum_status_t = 312;
 /// No latency can be promised to this stream.
 pub const FULCRUM_ERR_NO_BOUND: fulcrum_status_t = 313;
-/// The stream takes no new weights: it was added without an apply function, or another job hands its weights to it.
+/// The stream takes no new weights: it was added without an apply function, or another job hands its weights
+/// to it.
 pub const FULCRUM_ERR_NO_SWAP: fulcrum_status_t = 314;
 /// No version served before the present one, or it was reverted to already.
 pub const FULCRUM_ERR_NO_VERSION: fulcrum_status_t = 315;

@@ -126,8 +126,9 @@ const _: () = {
     );
 };
 
-// SAFETY: repr(C), a u32 first; two u32 stand before each pointer-sized or 8-byte field, so there is no padding on a
-// 64-bit target (asserted above); on a 32-bit one four bytes at its end, and it is only ever read. Zero is valid: NULL pointers and no callbacks.
+// SAFETY: repr(C), a u32 first; two u32 stand before each pointer-sized or 8-byte field, so there is no
+// padding on a 64-bit target (asserted above); on a 32-bit one four bytes at its end, and it is only ever
+// read. Zero is valid: NULL pointers and no callbacks.
 unsafe impl Growing for fulcrum_stream_t {
     const NAME: &'static str = "fulcrum_stream_t";
     const FIRST: u32 = FIRST;

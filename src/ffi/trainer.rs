@@ -29,7 +29,8 @@ pub(super) struct Trainer {
     user: *mut c_void,
 }
 
-// SAFETY: fulcrum_job_t.user promises use on the dispatcher thread, and nothing here but `Aborter` uses it on another.
+// SAFETY: fulcrum_job_t.user promises use on the dispatcher thread, and nothing here but `Aborter` uses it on
+// another.
 unsafe impl Send for Trainer {}
 
 impl Trainer {

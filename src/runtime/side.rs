@@ -19,8 +19,8 @@ pub struct Completion {
     pub start: Nanos,
     /// When its minibatch ended. Latency is this less the request's release.
     pub end: Nanos,
-    /// The version of the weights its minibatch ran with, 0 for those the stream was added with; for a request that was not
-    /// run, of the minibatch before.
+    /// The version of the weights its minibatch ran with, 0 for those the stream was added with; for a
+    /// request that was not run, of the minibatch before.
     pub model_version: u32,
 }
 

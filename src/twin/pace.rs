@@ -18,9 +18,9 @@ use std::sync::Arc;
 /// A hypervisor that gives the processor to another guest is invisible to the thread's clock: what it takes counts as
 /// used. So no more than `longest`, the most that the work itself is known to use, is stretched; the rest is added once.
 ///
-/// In the top mode the ratio is 1, so the host's own speed stands for the board's. A piece that had nothing to do
-/// ([`Progress::Dry`]) is neither held nor counted. A gate belongs inside, so that its pieces are held too. Allocates and
-/// locks nothing.
+/// In the top mode the ratio is 1, so the host's own speed stands for the board's. A piece that had nothing
+/// to do ([`Progress::Dry`]) is neither held nor counted. A gate belongs inside, so that its pieces are held
+/// too. Allocates and locks nothing.
 #[derive(Debug)]
 pub struct Paced<W> {
     work: W,

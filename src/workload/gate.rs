@@ -1,8 +1,10 @@
-//! The gate: new weights serve only if they are not worse than those in service, on samples that were never trained on.
+//! The gate: new weights serve only if they are not worse than those in service, on samples that were never
+//! trained on.
 //!
-//! [`Gated`] makes any training job's weights pass it. After each `every`-th step its further pieces copy the weights into
-//! the spare set of a [swap](super::swap), judge that set, judge the one in service on the same samples, and publish or
-//! reject. Each is a piece of the job as any other, so inference stays on time meanwhile.
+//! [`Gated`] makes any training job's weights pass it. After each `every`-th step its further pieces copy the
+//! weights into the spare set of a [swap](super::swap), judge that set, judge the one in service on the same
+//! samples, and publish or reject. Each is a piece of the job as any other, so inference stays on time
+//! meanwhile.
 
 use super::score::WORST;
 pub use super::score::{Metric, Score};
@@ -21,13 +23,14 @@ pub struct Gate {
     pub every: u32,
     /// By what they are compared.
     pub metric: Metric,
-    /// How much worse than the weights in service they may be. What one set was let pass with, the next ones have less: else many
-    /// small steps down would pass where one large does not.
+    /// How much worse than the weights in service they may be. What one set was let pass with, the next ones
+    /// have less: else many small steps down would pass where one large does not.
     pub margin: Permille,
 }
 
 impl Default for Gate {
-    /// Every 4th step; a loss up to 5 % above the one in service, which is noise of a few dozen samples, passes.
+    /// Every 4th step; a loss up to 5 % above the one in service, which is noise of a few dozen samples,
+    /// passes.
     fn default() -> Gate {
         Gate {
             every: 4,
@@ -80,18 +83,20 @@ struct Round {
     loss: f32,
 }
 
-/// A training job whose weights pass the gate. Its step has the job's pieces first, then those of the gate, which only every so
-/// many steps run.
+/// A training job whose weights pass the gate. Its step has the job's pieces first, then those of the gate,
+/// which only every so many steps run.
 ///
-/// Without held-out samples nothing is judged and nothing swapped. Weights that were being judged when a revert came are
-/// dropped: they were compared with what serves no more. A job that judges nothing has each set published.
+/// Without held-out samples nothing is judged and nothing swapped. Weights that were being judged when a
+/// revert came are dropped: they were compared with what serves no more. A job that judges nothing has each
+/// set published.
 #[derive(Debug)]
 pub struct Gated<T> {
     job: T,
     publisher: Publisher,
     gate: Gate,
     steps: u32,
-    /// Thousandths by which the sets that were let pass grew worse, one after the other; 0 while they get better.
+    /// Thousandths by which the sets that were let pass grew worse, one after the other; 0 while they get
+    /// better.
     debt: i64,
     /// How often the set in service had changed when `debt` was right.
     debt_at: u64,
@@ -119,8 +124,8 @@ impl<T: Training> Gated<T> {
         &self.job
     }
 
-    /// The lengths of all pieces, of the job's own ones and of a piece each that copies weights and that judges a minibatch.
-    /// `None` where they are more than [`crate::limits::PIECES`].
+    /// The lengths of all pieces, of the job's own ones and of a piece each that copies weights and that
+    /// judges a minibatch. `None` where they are more than [`crate::limits::PIECES`].
     pub fn lengths(&self, own: &[Nanos], fill: Nanos, eval: Nanos) -> Option<Pieces> {
         let mut all = Pieces::from_slice(own).ok()?;
         let evals = 2 * usize::from(self.job.eval_pieces());
@@ -244,7 +249,8 @@ impl<T: Training> Training for Gated<T> {
                 Ok(Progress::Ran)
             }
             Err(error) => {
-                // What was given up for a request is run again; any other error ends the round, and the step starts anew.
+                // What was given up for a request is run again; any other error ends the round, and the step
+                // starts anew.
                 self.round = (error == WorkloadError::Aborted).then_some(before);
                 Err(error)
             }

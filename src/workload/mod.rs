@@ -130,9 +130,9 @@ pub trait Abort: fmt::Debug + Send + Sync {
 
 /// Work of a training job: a minibatch (one step) cut into pieces, run in order.
 ///
-/// The first two functions are all that training needs. A job whose weights are to serve a stream offers `fill`, and `eval`
-/// if they are to be judged first; [`gate::Gated`] then runs both as further pieces of the step. A job that survives a
-/// restart offers `save` and `load`.
+/// The first two functions are all that training needs. A job whose weights are to serve a stream offers
+/// `fill`, and `eval` if they are to be judged first; [`gate::Gated`] then runs both as further pieces of the
+/// step. A job that survives a restart offers `save` and `load`.
 pub trait Training: Send {
     /// Pieces in one step, 1 to [`crate::limits::PIECES`].
     fn pieces(&self) -> u16;
@@ -159,8 +159,8 @@ pub trait Training: Send {
         0
     }
 
-    /// Copies part `piece` (counted from 0) of the present weights into the spare `set`. Asked between two steps, all parts in
-    /// order, so the weights do not change meanwhile.
+    /// Copies part `piece` (counted from 0) of the present weights into the spare `set`. Asked between two
+    /// steps, all parts in order, so the weights do not change meanwhile.
     fn fill(&mut self, piece: u16, set: &Set<'_>) -> Result<(), WorkloadError> {
         let _ = (piece, set);
         Err(WorkloadError::NotOffered)
@@ -171,26 +171,29 @@ pub trait Training: Send {
         0
     }
 
-    /// What `set` is worth on minibatch `piece` (counted from 0) of the samples that are held out from training; they are the
-    /// same for each set that is judged after one `fill`. A score of no samples: there are no more.
+    /// What `set` is worth on minibatch `piece` (counted from 0) of the samples that are held out from
+    /// training; they are the same for each set that is judged after one `fill`. A score of no samples: there
+    /// are no more.
     fn eval(&mut self, piece: u16, set: &Set<'_>) -> Result<Score, WorkloadError> {
         let _ = (piece, set);
         Err(WorkloadError::NotOffered)
     }
 
-    /// What became of the weights that the last step offered, told once. Asked after each step; `None`, the default: none were.
+    /// What became of the weights that the last step offered, told once. Asked after each step; `None`, the
+    /// default: none were.
     fn verdict(&mut self) -> Option<Verdict> {
         None
     }
 
-    /// Writes part `part` (counted from 0) of the state of the last whole step; returns its bytes. 0: past the last part. More
-    /// than `into` holds: nothing was written, and so many are needed.
+    /// Writes part `part` (counted from 0) of the state of the last whole step; returns its bytes. 0: past
+    /// the last part. More than `into` holds: nothing was written, and so many are needed.
     fn save(&mut self, part: u16, into: &mut [u8]) -> Result<usize, WorkloadError> {
         let _ = (part, into);
         Err(WorkloadError::NotOffered)
     }
 
-    /// Takes back a part that [`Training::save`] wrote; before the first step. The state counts once every part was given.
+    /// Takes back a part that [`Training::save`] wrote; before the first step. The state counts once every
+    /// part was given.
     fn load(&mut self, part: u16, from: &[u8]) -> Result<(), WorkloadError> {
         let _ = (part, from);
         Err(WorkloadError::NotOffered)

@@ -40,8 +40,8 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// By how many thousandths `candidate` is worse than `serving`, rounded up; below zero if it is better. A loss that is no
-    /// number is as bad as can be.
+    /// By how many thousandths `candidate` is worse than `serving`, rounded up; below zero if it is better. A
+    /// loss that is no number is as bad as can be.
     pub fn worse_by(self, candidate: Score, serving: Score) -> i64 {
         let (loss, right) = (
             loss_worse_by(candidate, serving),
@@ -86,8 +86,30 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn a_loss_is_compared_in_thousandths_of_the_one_in_service_and_none_is_the_worst() {
+        let score = |loss| Score {
+            loss,
+            right: 0,
+            samples: 2,
+        };
+        let worse_by = |new, old| Metric::Loss.worse_by(score(new), score(old));
+        assert_eq!((worse_by(5.0, 4.0), worse_by(3.0, 4.0)), (250, -250));
+        assert_eq!(worse_by(4.001, 4.0), 1, "rounded up");
+        assert_eq!((worse_by(1.0, 0.0), worse_by(0.0, 0.0)), (WORST, 0));
+        assert_eq!(
+            (worse_by(f64::NAN, 4.0), worse_by(f64::INFINITY, f64::NAN)),
+            (WORST, WORST)
+        );
+        assert_eq!(worse_by(4.0, f64::NAN), -1_000);
+    }
+
     proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig {
+            cases: if cfg!(miri) { 16 } else { 256 },
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
 
         #[test]
         fn weights_are_never_worse_than_themselves_and_accuracy_is_lost_in_thousandths(

@@ -1,11 +1,13 @@
 //! The swap: new weights go into service between two pieces, without lock, copy or allocation.
 //!
-//! An engine keeps [`SETS`] sets of weights, each prepared for every run once and for all. Which of them serves is one
-//! atomic word, so a swap and a revert cost the stream the same whatever the size of the model: a change of index. Three
-//! sets go round: the one that serves, the one that served before it, for a revert, and a spare that the trainer fills.
+//! An engine keeps [`SETS`] sets of weights, each prepared for every run once and for all. Which of them
+//! serves is one atomic word, so a swap and a revert cost the stream the same whatever the size of the model:
+//! a change of index. Three sets go round: the one that serves, the one that served before it, for a revert,
+//! and a spare that the trainer fills.
 //!
-//! The trainer fills a set while it is spare; nobody else looks at it then. A minibatch that is still running marks its
-//! set, so a set that was swapped out under it is not spare before it ends; while that leaves none, the trainer skips.
+//! The trainer fills a set while it is spare; nobody else looks at it then. A minibatch that is still running
+//! marks its set, so a set that was swapped out under it is not spare before it ends; while that leaves none,
+//! the trainer skips.
 
 use super::atomic::{AtomicU32, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed};
 use std::sync::Arc;
@@ -16,8 +18,8 @@ pub const SETS: usize = 3;
 /// Stands in the word where there is no set.
 const NONE: u64 = 3;
 
-/// What the word says. From the low end: two bits each for the set that serves, the one before, and the one that a
-/// minibatch runs with; then how often the set that serves has changed.
+/// What the word says. From the low end: two bits each for the set that serves, the one before, and the one
+/// that a minibatch runs with; then how often the set that serves has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct State {
     serving: u64,
@@ -96,7 +98,8 @@ impl Shared {
     }
 }
 
-/// The three ends of a swap: the trainer's, inference's, and one to revert with. Set 0 serves, with version 0.
+/// The three ends of a swap: the trainer's, inference's, and one to revert with. Set 0 serves, with version
+/// 0.
 pub fn channel() -> (Publisher, Serving, Reverter) {
     let first = State {
         serving: 0,
@@ -121,8 +124,8 @@ pub fn channel() -> (Publisher, Serving, Reverter) {
     )
 }
 
-/// A set of weights that its holder may read, or fill if it is spare. Engines take it instead of a number, so that no set is
-/// written that somebody reads.
+/// A set of weights that its holder may read, or fill if it is spare. Engines take it instead of a number, so
+/// that no set is written that somebody reads.
 #[derive(Debug)]
 pub struct Set<'a> {
     index: usize,
@@ -155,13 +158,15 @@ pub struct Mark(Arc<Shared>);
 #[derive(Debug)]
 pub struct Publisher {
     shared: Arc<Shared>,
-    /// The spare set that is being filled. Nobody takes it away: only what serves can become busy or previous.
+    /// The spare set that is being filled. Nobody takes it away: only what serves can become busy or
+    /// previous.
     claimed: Option<u64>,
     version: u32,
 }
 
 impl Publisher {
-    /// The set to fill, the same one until it is published; `None` while a running minibatch holds the last spare one.
+    /// The set to fill, the same one until it is published; `None` while a running minibatch holds the last
+    /// spare one.
     pub fn spare(&mut self) -> Option<Set<'_>> {
         let set = self.claimed.or_else(|| self.shared.state().spare())?;
         self.claimed = Some(set);
@@ -186,8 +191,8 @@ impl Publisher {
         self.shared.state().changes
     }
 
-    /// Puts the filled set into service, if that has changed `changes` times: else the set was compared with weights that serve no
-    /// more, and stays to be filled again. Returns its version, counted from 1.
+    /// Puts the filled set into service, if that has changed `changes` times: else the set was compared with
+    /// weights that serve no more, and stays to be filled again. Returns its version, counted from 1.
     pub fn publish(&mut self, changes: u64) -> Option<u32> {
         let set = self.claimed?;
         let version = self.version.wrapping_add(1);
@@ -201,8 +206,8 @@ impl Publisher {
         Some(version)
     }
 
-    /// Counts the filled set as one that is not used; it stays to be filled again. Returns the version it would have had: no two
-    /// sets share a number.
+    /// Counts the filled set as one that is not used; it stays to be filled again. Returns the version it
+    /// would have had: no two sets share a number.
     pub fn reject(&mut self) -> u32 {
         self.version = self.version.wrapping_add(1);
         self.version
@@ -216,7 +221,8 @@ pub struct Serving {
 }
 
 impl Serving {
-    /// The set that serves, for one minibatch: it stays as it is until the answer is dropped. Neither blocks nor allocates.
+    /// The set that serves, for one minibatch: it stays as it is until the answer is dropped. Neither blocks
+    /// nor allocates.
     pub fn begin(&mut self) -> Running<'_> {
         let busy = self.shared.change(|state| {
             Some(State {
@@ -276,9 +282,10 @@ pub struct Reverter {
 }
 
 impl Reverter {
-    /// Puts the version that served before back into service, from the next minibatch on; returns which. `None`, and nothing
-    /// changed, where there is none: before the first swap, and after a revert until the next one. What was reverted is gone. The
-    /// trainer goes on from its own state. Neither blocks nor allocates.
+    /// Puts the version that served before back into service, from the next minibatch on; returns which.
+    /// `None`, and nothing changed, where there is none: before the first swap, and after a revert until the
+    /// next one. What was reverted is gone. The trainer goes on from its own state. Neither blocks nor
+    /// allocates.
     pub fn revert(&self) -> Option<u32> {
         let mut word = self.shared.word.load(Acquire);
         loop {
@@ -286,7 +293,8 @@ impl Reverter {
             if state.previous == NONE {
                 return None;
             }
-            // Read before the exchange: had the set been filled anew meanwhile, the count of changes would have moved.
+            // Read before the exchange: had the set been filled anew meanwhile, the count of changes would
+            // have moved.
             let version = self.shared.version(state.previous);
             let wanted = state.reverted().pack();
             match self.shared.word.compare_exchange(word, wanted, AcqRel, Acquire) {

@@ -1,4 +1,4 @@
-/* Any engine: weights go from a job to a stream through the gate, back by a revert, and a piece ends when it is told to. */
+/* Any engine: weights go from a job to a stream through the gate, back by a revert; a piece ends when told to. */
 
 #include "check.h"
 

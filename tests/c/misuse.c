@@ -191,7 +191,9 @@ static void a_job_that_makes_no_sense_is_refused(void) {
   job = good_job(), job.name = NULL, refuse_job(job, FULCRUM_ERR_NAME);
 }
 
-static void apply_nothing(void *user, uint32_t set, uint32_t version) { (void)user, (void)set, (void)version; }
+static void apply_nothing(void *user, uint32_t set, uint32_t version) {
+  (void)user, (void)set, (void)version;
+}
 
 static void abort_nothing(void *user) { (void)user; }
 
@@ -227,7 +229,8 @@ static void functions_of_an_engine_come_with_their_numbers_and_none_without(void
   job = handing_over(), job.eval = NULL, refuse_job(job, FULCRUM_ERR_ARGUMENT);
   job = handing_over(), job.eval_ns = 0, refuse_job(job, FULCRUM_ERR_ARGUMENT);
   job = handing_over(), job.eval_count = 0, refuse_job(job, FULCRUM_ERR_ARGUMENT);
-  job = handing_over(), job.fill = NULL, job.fill_ns = 0, job.fill_count = 0, refuse_job(job, FULCRUM_ERR_ARGUMENT);
+  job = handing_over(), job.fill = NULL, job.fill_ns = 0, job.fill_count = 0;
+  refuse_job(job, FULCRUM_ERR_ARGUMENT);
   job = handing_over(), job.metric = 3, refuse_job(job, FULCRUM_ERR_TOO_NEW);
   job = handing_over(), job.reserved = 1, refuse_job(job, FULCRUM_ERR_TOO_NEW);
   /* 2 pieces of the step, 1 of fill, twice 63 of eval. */

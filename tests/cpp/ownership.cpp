@@ -101,7 +101,9 @@ void a_started_runtime_stops_when_it_leaves_its_scope() {
   Status polled = FULCRUM_EMPTY;
   while ((polled = rt.poll(stream, completion)).empty()) {
   }
-  CHECK(polled.ok() && completion.answer == 42);
+  CHECK(polled.ok() && completion.answer == 42 && completion.model_version == 0);
+  uint32_t version = 7;
+  CHECK(rt.revert(stream, version).code() == FULCRUM_ERR_NO_SWAP && version == 7);
   auto statistics = fulcrum::sized<fulcrum_stream_statistics_t>();
   CHECK(rt.stream_statistics(stream, statistics).ok() && statistics.requests == 1);
 }

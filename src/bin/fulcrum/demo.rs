@@ -18,10 +18,11 @@ use std::path::{Path, PathBuf};
 
 /// A camera is answered on time while a network learns, on a simulated board.
 ///
-/// A synthetic camera shows small moving shapes; a network says which. After a third of the run the light changes and
-/// the answers go wrong; a training job, running in the gaps between two frames, learns the new light from recent
-/// labelled frames, and its weights go live between two pieces. Inference and training are real (ONNX Runtime on this
-/// machine's processor, one thread); the board is simulated, and everything it says is marked so.
+/// A synthetic camera shows small moving shapes; a network says which. After a third of the run the light
+/// changes and the answers go wrong; a training job, running in the gaps between two frames, learns the new
+/// light from recent labelled frames, and its weights go live between two pieces if frames held out from
+/// training say that they are no worse. Inference and training are real (ONNX Runtime on this machine's
+/// processor, one thread); the board is simulated, and everything it says is marked so.
 #[derive(Args)]
 #[command(after_help = "Examples:
   fulcrum demo                                  twenty seconds under the policy `slack`

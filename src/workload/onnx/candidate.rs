@@ -1,5 +1,5 @@
-//! A trainer's weights on their way into service: copied into a spare set of the forward model, and judged there on samples
-//! that are held out from training.
+//! A trainer's weights on their way into service: copied into a spare set of the forward model, and judged
+//! there on samples that are held out from training.
 
 use super::OnnxError;
 use super::binding::Binding;
@@ -18,7 +18,8 @@ use crate::workload::swap::{Mark, Set};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Code of [`WorkloadError::Failed`] for a set of another swap, or one that is not spare where it is to be filled.
+/// Code of [`WorkloadError::Failed`] for a set of another swap, or one that is not spare where it is to be
+/// filled.
 const FOREIGN: i32 = -4;
 
 /// Values copied in one piece: 1 MiB, some hundred microseconds on the slowest board.
@@ -39,7 +40,8 @@ pub struct Publish {
     pub sets: WeightSets,
     /// Samples that the trainer does not see.
     pub held_out: HeldOut,
-    /// Held-out samples judged in one piece, 1 to [`limits::MINIBATCH`]; all of them in as many pieces as that takes.
+    /// Held-out samples judged in one piece, 1 to [`limits::MINIBATCH`]; all of them in as many pieces as
+    /// that takes.
     pub minibatch: usize,
 }
 
@@ -67,8 +69,8 @@ pub(super) struct Candidate {
 }
 
 impl Candidate {
-    /// Prepares everything and runs it several times over the weights the forward model was made with. `state` finds where the
-    /// trainer has a weight of this name, and its sizes. `options` end a run early.
+    /// Prepares everything and runs it several times over the weights the forward model was made with.
+    /// `state` finds where the trainer has a weight of this name, and its sizes. `options` end a run early.
     pub(super) fn new(
         library: &Library,
         trainer: &str,
@@ -145,7 +147,8 @@ impl Candidate {
         Ok(made)
     }
 
-    /// Notes the upper length of a piece of either kind. Processor time counts: a piece runs on the calling thread alone.
+    /// Notes the upper length of a piece of either kind. Processor time counts: a piece runs on the calling
+    /// thread alone.
     fn measure(&mut self) -> Result<(), OnnxError> {
         let (from, mut into) = (vec![1.0_f32; self.part], vec![0.0_f32; self.part]);
         let start = thread_time();
@@ -169,8 +172,9 @@ impl Candidate {
         Ok(())
     }
 
-    /// Copies part `piece` of the weights into the spare `set`; `present` gives the values at a place of the trainer's state.
-    /// The first part takes new held-out samples in, so that all sets judged after it are judged on the same.
+    /// Copies part `piece` of the weights into the spare `set`; `present` gives the values at a place of the
+    /// trainer's state. The first part takes new held-out samples in, so that all sets judged after it are
+    /// judged on the same.
     pub(super) fn fill<'a>(
         &mut self,
         piece: u16,
@@ -237,8 +241,8 @@ fn within(all: &Range<usize>, wanted: &Range<usize>) -> Range<usize> {
     }
 }
 
-/// Adds a sample's cross entropy (log-sum-exp less the label's logit) and whether its largest logit is the label's. A label
-/// that is no class is a wrong answer of no likelihood.
+/// Adds a sample's cross entropy (log-sum-exp less the label's logit) and whether its largest logit is the
+/// label's. A label that is no class is a wrong answer of no likelihood.
 fn judge(score: &mut Score, logits: &[f32], label: i64) {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = logits.iter().map(|logit| f64::from(*logit - largest).exp()).sum();

@@ -119,7 +119,7 @@ impl fmt::Display for OnnxError {
             } => {
                 write!(
                     f,
-                    "the held-out samples have {found} values, but {model} takes {expected}; hand over samples of that size"
+                    "the held-out samples have {found} values, but {model} takes {expected}; hand such ones over"
                 )
             }
             OnnxError::Minibatch(size) => {

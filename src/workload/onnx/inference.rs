@@ -45,8 +45,8 @@ pub struct OnnxInference {
     sets: Option<WeightSets>,
 }
 
-/// The sets of weights that go round, for the trainer that fills and judges them. Who writes and reads which, when, is what
-/// the swap says.
+/// The sets of weights that go round, for the trainer that fills and judges them. Who writes and reads which,
+/// when, is what the swap says.
 pub struct WeightSets {
     pub(super) session: Arc<Session>,
     /// Of the weights, in the order of each set.
@@ -103,8 +103,9 @@ pub fn weight_names(what: &str, model: &[u8]) -> Result<Vec<String>, OnnxError> 
 }
 
 impl OnnxInference {
-    /// Loads `model` (input `x` of `[N, ...]`, the weights, output `logits` of `[N, classes]`), fills every set of weights and
-    /// runs every minibatch size once over each, so that no later run has anything to set up.
+    /// Loads `model` (input `x` of `[N, ...]`, the weights, output `logits` of `[N, classes]`), fills every
+    /// set of weights and runs every minibatch size once over each, so that no later run has anything to set
+    /// up.
     pub fn new(library: &Library, model: &[u8], config: InferenceConfig) -> Result<OnnxInference, OnnxError> {
         let InferenceConfig {
             name,
@@ -180,7 +181,8 @@ impl OnnxInference {
         })
     }
 
-    /// The sets of weights, for the trainer that hands new ones over; the first caller gets them. `None` without a swap.
+    /// The sets of weights, for the trainer that hands new ones over; the first caller gets them. `None`
+    /// without a swap.
     pub fn take_weight_sets(&mut self) -> Option<WeightSets> {
         self.sets.take()
     }

@@ -56,10 +56,11 @@ unsafe impl Send for Memory {}
 // SAFETY: as above.
 unsafe impl Sync for Memory {}
 
-/// Memory with an element type and a shape, known to ONNX Runtime. The engine's structs own their tensors alone and are
-/// used through `&mut self`, so a slice handed out here never meets a run or another slice of the same memory. Inference
-/// and trainer share the sets of weights of a swap alone, which says when a set is the trainer's to write
-/// ([`Set::is_spare`](crate::workload::swap::Set::is_spare)) and keeps it from every run until it is published.
+/// Memory with an element type and a shape, known to ONNX Runtime. The engine's structs own their tensors
+/// alone and are used through `&mut self`, so a slice handed out here never meets a run or another slice of
+/// the same memory. Inference and trainer share the sets of weights of a swap alone, which says when a set is
+/// the trainer's to write ([`Set::is_spare`](crate::workload::swap::Set::is_spare)) and keeps it from every
+/// run until it is published.
 pub(super) struct Tensor {
     library: Library,
     memory: Arc<Memory>,

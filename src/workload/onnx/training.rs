@@ -316,7 +316,8 @@ impl OnnxTraining {
         self.lengths.iter().fold(Nanos::ZERO, |sum, length| sum + *length)
     }
 
-    /// The measured upper lengths of a piece that copies weights and of one that judges a minibatch; zero where none are handed over.
+    /// The measured upper lengths of a piece that copies weights and of one that judges a minibatch; zero
+    /// where none are handed over.
     pub fn gate_lengths(&self) -> (Nanos, Nanos) {
         self.candidate
             .as_ref()
