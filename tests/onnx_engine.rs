@@ -8,7 +8,8 @@ use counting::calls;
 use fulcrum::units::Nanos;
 use fulcrum::workload::onnx::model::{Weight, decode_weights};
 use fulcrum::workload::onnx::{
-    InferenceConfig, Library, OnnxError, OnnxInference, OnnxTraining, Publish, TrainingConfig, weight_names,
+    Engine, InferenceConfig, Library, OnnxError, OnnxInference, OnnxTraining, Publish, TrainingConfig,
+    weight_names,
 };
 use fulcrum::workload::{Inference, Progress, Request, Training, WorkloadError, swap};
 
@@ -49,6 +50,7 @@ fn inference(minibatch: usize, swap: Option<swap::Receiver>) -> InferenceConfig 
         weights: weights(),
         fill: Box::new(fill),
         swap,
+        engine: Engine::default(),
     }
 }
 
@@ -79,8 +81,10 @@ fn training(wanted_piece: Option<Nanos>, publish: Option<Publish>) -> TrainingCo
         weights: weights(),
         lr: 0.01,
         wanted_piece,
+        finer: false,
         fetch: Box::new(fetch),
         publish,
+        engine: Engine::default(),
     }
 }
 
@@ -202,8 +206,10 @@ fn the_demos_network_cut_finely_gives_the_same_bytes_too() {
             weights,
             lr: 0.01,
             wanted_piece,
+            finer: false,
             fetch: Box::new(fetch),
             publish: None,
+            engine: Engine::default(),
         };
         OnnxTraining::new(&library(), SHAPES_STEP, config).unwrap()
     };

@@ -4,7 +4,7 @@ use crate::camera::{PIXELS, SHAPES};
 use fulcrum::units::Nanos;
 use fulcrum::workload::onnx::model::{Weight, decode_weights};
 use fulcrum::workload::onnx::{
-    InferenceConfig, Library, OnnxInference, OnnxTraining, Publish, TrainingConfig, weight_names,
+    Engine, InferenceConfig, Library, OnnxInference, OnnxTraining, Publish, TrainingConfig, weight_names,
 };
 use fulcrum::workload::{Request, WorkloadError, swap};
 use std::borrow::Cow;
@@ -76,6 +76,7 @@ impl Models {
             weights: self.weights.clone(),
             fill: Box::new(fill),
             swap,
+            engine: Engine::default(),
         };
         Ok(OnnxInference::new(&self.library, &self.infer.1, config)?)
     }
@@ -93,7 +94,9 @@ impl Models {
             weights: self.weights.clone(),
             lr: RATE,
             wanted_piece: wanted,
+            finer: false,
             fetch: Box::new(fetch),
+            engine: Engine::default(),
             publish: sender.map(|sender| Publish {
                 sender,
                 names: self.names.clone(),

@@ -140,7 +140,7 @@ impl Drop for Binding {
 #[cfg(test)]
 mod tests {
     use super::super::session::SessionOptions;
-    use super::super::{Library, OnnxError};
+    use super::super::{Engine, Library, OnnxError};
     use super::*;
 
     const STEP: &[u8] = include_bytes!("../../../tests/fixtures/tiny_step.onnx");
@@ -149,6 +149,7 @@ mod tests {
         let library = Library::open().unwrap_or_else(|error| panic!("{error}"));
         let options = SessionOptions {
             optimise: false,
+            engine: &Engine::default(),
             profile: None,
         };
         let session = Arc::new(Session::new(&library, "step", STEP, options)?);
@@ -183,6 +184,7 @@ mod tests {
         let library = Library::open().unwrap_or_else(|error| panic!("{error}"));
         let options = SessionOptions {
             optimise: false,
+            engine: &Engine::default(),
             profile: None,
         };
         let session = Arc::new(Session::new(&library, "step", STEP, options).unwrap());

@@ -68,6 +68,8 @@ pub enum OnnxError {
     },
     /// The largest minibatch is 0 or above [`crate::limits::MINIBATCH`].
     Minibatch(usize),
+    /// A session of so many threads: 0, or above [`MOST_THREADS`](super::MOST_THREADS).
+    Threads(usize),
     /// ONNX Runtime's profile, from which the cut is chosen, could not be written or read.
     Profile(String),
 }
@@ -120,6 +122,13 @@ impl fmt::Display for OnnxError {
                     f,
                     "a largest minibatch of {size} is outside 1 to {}",
                     crate::limits::MINIBATCH
+                )
+            }
+            OnnxError::Threads(count) => {
+                write!(
+                    f,
+                    "{count} threads for one piece are outside 1 to {}; 1 is the calling thread alone",
+                    super::MOST_THREADS
                 )
             }
             OnnxError::Profile(reason) => write!(f, "the time of each node could not be measured: {reason}"),

@@ -1,6 +1,7 @@
 //! [`OnnxInference`]: a forward model whose weights are inputs, so that new ones go live between two pieces.
 
 use super::binding::Binding;
+use super::engine::Engine;
 use super::library::Library;
 use super::model::Weight;
 use super::session::{Port, Session, SessionOptions};
@@ -30,6 +31,8 @@ pub struct InferenceConfig {
     pub fill: Fill,
     /// Where new weights come from, in the order of [`weight_names`].
     pub swap: Option<swap::Receiver>,
+    /// What the model may use of the machine.
+    pub engine: Engine,
 }
 
 /// A forward model serving a stream. Its answer to a request is the index of the largest output.
@@ -70,12 +73,14 @@ impl OnnxInference {
             weights: values,
             fill,
             swap,
+            engine,
         } = config;
         if minibatch == 0 || minibatch > limits::MINIBATCH {
             return Err(OnnxError::Minibatch(minibatch));
         }
         let options = SessionOptions {
             optimise: true,
+            engine: &engine,
             profile: None,
         };
         let session = Arc::new(Session::new(library, &name, model, options)?);

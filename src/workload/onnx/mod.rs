@@ -23,19 +23,26 @@
 #[allow(unsafe_code, clippy::all, clippy::undocumented_unsafe_blocks, rustdoc::all)]
 mod bindings;
 mod binding;
+mod borders;
 mod cut;
+mod engine;
 mod error;
 mod inference;
 mod library;
+mod memory;
 pub mod model;
 mod node_times;
 mod run_options;
+mod segments;
 mod session;
 mod step;
 mod tensor;
+mod threads;
 mod training;
 
+pub use engine::Engine;
 pub use error::OnnxError;
 pub use inference::{Fill, InferenceConfig, OnnxInference, weight_names};
 pub use library::Library;
+pub use threads::{MOST as MOST_THREADS, Refusals, Threads};
 pub use training::{Fetch, OnnxTraining, Publish, TrainingConfig};

@@ -2,6 +2,7 @@
 
 use super::OnnxError;
 use super::binding::Binding;
+use super::engine::Engine;
 use super::library::Library;
 use super::session::{Session, SessionOptions, c_name};
 use serde_json::Value;
@@ -41,6 +42,7 @@ impl Drop for Scratch {
 pub(super) fn measure(
     library: &Library,
     name: &str,
+    engine: &Engine,
     model: &[u8],
     nodes: usize,
     bind: impl FnOnce(&Arc<Session>) -> Result<Binding, OnnxError>,
@@ -54,6 +56,7 @@ pub(super) fn measure(
     let prefix = c_name(&scratch.0.join("profile").display().to_string())?;
     let options = SessionOptions {
         optimise: false,
+        engine,
         profile: Some(&prefix),
     };
     let session = Arc::new(Session::new(library, name, model, options)?);

@@ -4,10 +4,13 @@
 
 use super::OnnxError;
 use super::bindings::*;
+use super::engine::Engine;
 use super::library::{Library, call};
 use super::tensor::Element;
+use super::threads::{Pool, Refusals};
 use std::ffi::{CStr, CString, c_char};
 use std::ptr;
+use std::sync::Arc;
 
 /// An input or output of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +44,8 @@ impl Port {
 pub(super) struct SessionOptions<'a> {
     /// All graph optimisations, or none: a graph and its cuts give the same bits only if none is rewritten.
     pub(super) optimise: bool,
+    /// What it may use of the machine.
+    pub(super) engine: &'a Engine,
     /// Where to write a profile, as a file name's beginning.
     pub(super) profile: Option<&'a CStr>,
 }
@@ -49,6 +54,8 @@ pub(super) struct SessionOptions<'a> {
 pub(super) struct Session {
     library: Library,
     session: *mut OrtSession,
+    /// Outlives the session: its threads are joined when that is released, in `drop`.
+    pool: Arc<Pool>,
     pub(super) name: String,
     pub(super) inputs: Vec<Port>,
     pub(super) outputs: Vec<Port>,
@@ -86,6 +93,7 @@ impl Session {
         let mut loaded = Session {
             library: library.clone(),
             session,
+            pool: Arc::clone(&settings.pool),
             name: name.to_string(),
             inputs: Vec::new(),
             outputs: Vec::new(),
@@ -109,6 +117,11 @@ impl Session {
 
     pub(super) fn output(&self, name: &str) -> Option<&Port> {
         self.outputs.iter().find(|port| port.name == name)
+    }
+
+    /// What the system refused to this session's threads; complete once it has run.
+    pub(super) fn refusals(&self) -> Refusals {
+        self.pool.refusals()
     }
 
     /// Ends profiling and returns the profile's path.
@@ -261,6 +274,7 @@ impl Drop for Session {
 struct Settings {
     library: Library,
     options: *mut OrtSessionOptions,
+    pool: Arc<Pool>,
 }
 
 impl Settings {
@@ -268,25 +282,19 @@ impl Settings {
         let mut settings = Settings {
             library: library.clone(),
             options: ptr::null_mut(),
+            pool: Pool::new(&options.engine.threads)?,
         };
         let level = if options.optimise {
             GraphOptimizationLevel_ORT_ENABLE_ALL
         } else {
             GraphOptimizationLevel_ORT_DISABLE_ALL
         };
-        // Pool threads that spin between operators would take the processor from everything else.
-        let spinning: [(&CStr, &CStr); 2] = [
-            (c"session.intra_op.allow_spinning", c"0"),
-            (c"session.inter_op.allow_spinning", c"0"),
-        ];
         let doing = "set a session's options";
         // SAFETY: the options are made first and released by `drop`; every text is a C string.
         unsafe {
             call!(library, doing, CreateSessionOptions(&raw mut settings.options))?;
             let made = settings.options;
-            // One thread: the dispatcher's own. A piece then runs where the schedule put it, and nowhere else.
-            call!(library, doing, SetIntraOpNumThreads(made, 1))?;
-            call!(library, doing, SetInterOpNumThreads(made, 1))?;
+            settings.pool.enter(library, made)?;
             call!(
                 library,
                 doing,
@@ -295,13 +303,6 @@ impl Settings {
             call!(library, doing, SetSessionGraphOptimizationLevel(made, level))?;
             call!(library, doing, EnableCpuMemArena(made))?;
             call!(library, doing, EnableMemPattern(made))?;
-            for (key, value) in spinning {
-                call!(
-                    library,
-                    doing,
-                    AddSessionConfigEntry(made, key.as_ptr(), value.as_ptr())
-                )?;
-            }
             if let Some(prefix) = options.profile {
                 call!(library, doing, EnableProfiling(made, prefix.as_ptr()))?;
             }
