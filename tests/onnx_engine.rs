@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod counting;
+mod tiny;
 
 use counting::calls;
 use fulcrum::units::Nanos;
@@ -12,123 +13,6 @@ use fulcrum::workload::onnx::{
     weight_names,
 };
 use fulcrum::workload::{Inference, Progress, Request, Training, WorkloadError, swap};
-
-const INFER: &[u8] = include_bytes!("fixtures/tiny_infer.onnx");
-const STEP: &[u8] = include_bytes!("fixtures/tiny_step.onnx");
-const WEIGHTS: &[u8] = include_bytes!("fixtures/tiny_weights.onnx");
-const SHAPES_STEP: &[u8] = include_bytes!("fixtures/shapes_step.onnx");
-const SHAPES_WEIGHTS: &[u8] = include_bytes!("fixtures/shapes_weights.onnx");
-const ROW: usize = 64;
-const CLASSES: usize = 3;
-
-fn library() -> Library {
-    Library::open().unwrap_or_else(|error| panic!("{error}"))
-}
-
-fn weights() -> Vec<Weight> {
-    decode_weights("tiny_weights.onnx", WEIGHTS).unwrap()
-}
-
-/// A picture that follows from the request's token.
-fn picture(token: u64, row: &mut [f32]) {
-    for (index, value) in row.iter_mut().enumerate() {
-        *value = ((token * 31 + index as u64 * 7) % 97) as f32 / 97.0;
-    }
-}
-
-fn inference(minibatch: usize, swap: Option<swap::Receiver>) -> InferenceConfig {
-    let fill = |request: &Request, row: &mut [f32]| {
-        picture(request.token, row);
-        Ok(())
-    };
-    let name = "tiny_infer.onnx".to_string();
-    InferenceConfig {
-        name,
-        minibatch,
-        row: ROW,
-        classes: CLASSES,
-        weights: weights(),
-        fill: Box::new(fill),
-        swap,
-        engine: Engine::default(),
-    }
-}
-
-/// Each class has its own stripe, so that there is something to learn.
-fn stripes(x: &mut [f32], y: &mut [i64]) {
-    let row = x.len() / y.len();
-    for (sample, (pixels, label)) in x.chunks_exact_mut(row).zip(y).enumerate() {
-        *label = (sample % CLASSES) as i64;
-        for (index, pixel) in pixels.iter_mut().enumerate() {
-            *pixel = if index * CLASSES / row == sample % CLASSES {
-                1.0
-            } else {
-                0.1
-            };
-        }
-    }
-}
-
-fn training(wanted_piece: Option<Nanos>, publish: Option<Publish>) -> TrainingConfig {
-    let fetch = |x: &mut [f32], y: &mut [i64]| {
-        stripes(x, y);
-        true
-    };
-    let name = "tiny_step.onnx".to_string();
-    TrainingConfig {
-        name,
-        row: ROW,
-        weights: weights(),
-        lr: 0.01,
-        wanted_piece,
-        finer: false,
-        fetch: Box::new(fetch),
-        publish,
-        engine: Engine::default(),
-    }
-}
-
-fn trainer(wanted_piece: Option<Nanos>) -> OnnxTraining {
-    OnnxTraining::new(&library(), STEP, training(wanted_piece, None)).unwrap()
-}
-
-fn step(training: &mut OnnxTraining) -> f32 {
-    for piece in 0..training.pieces() {
-        match training.run_piece(piece).unwrap() {
-            Progress::Ran => assert!(piece + 1 < training.pieces()),
-            Progress::Stepped { loss } => return loss,
-            Progress::Dry => panic!("there is data"),
-        }
-    }
-    panic!("the last piece ends the step")
-}
-
-fn answers(inference: &mut OnnxInference, tokens: &[u64]) -> Vec<u64> {
-    let requests: Vec<Request> = tokens
-        .iter()
-        .map(|token| Request {
-            token: *token,
-            release: Nanos::ZERO,
-        })
-        .collect();
-    let mut answers = vec![0; tokens.len()];
-    inference.run(&requests, &mut answers).unwrap();
-    answers
-}
-
-fn bits(training: &OnnxTraining, names: &[String]) -> Vec<u32> {
-    let mut all = names.to_vec();
-    all.extend(
-        names
-            .iter()
-            .flat_map(|name| [format!("m.{name}"), format!("v.{name}")]),
-    );
-    all.push("t".to_string());
-    all.iter()
-        .flat_map(|name| training.state(name).unwrap())
-        .map(|value| value.to_bits())
-        .collect()
-}
 
 #[test]
 fn every_minibatch_size_answers_as_single_requests_do() {
