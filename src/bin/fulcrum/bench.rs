@@ -5,6 +5,8 @@ mod cost;
 mod interleave;
 mod plot;
 mod rows;
+mod segments;
+mod step_graph;
 
 use clap::{Args, Subcommand};
 use std::error::Error;
@@ -22,12 +24,14 @@ pub(crate) struct Arguments {
 enum What {
     Cost(cost::Arguments),
     Interleave(interleave::Arguments),
+    Segments(segments::Arguments),
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     match &arguments.what {
         What::Cost(arguments) => cost::run(arguments),
         What::Interleave(arguments) => interleave::run(arguments),
+        What::Segments(arguments) => segments::run(arguments),
     }
 }
 
