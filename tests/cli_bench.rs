@@ -165,6 +165,7 @@ fn segments_has_a_row_for_every_cut_and_each_ends_in_the_bytes_of_the_whole_step
             .unwrap(),
     );
     assert!(report["allocations"]["in_rust_per_step"].is_null());
+    assert_eq!(report["providers"][0], "cpu: active");
     let rows = report["rows"].as_array().unwrap();
     assert!(rows.len() >= 2);
     assert_eq!(rows[0]["pieces"], 1, "the whole step");
@@ -189,7 +190,9 @@ fn segments_has_a_row_for_every_cut_and_each_ends_in_the_bytes_of_the_whole_step
 
 #[test]
 fn a_step_graph_that_cannot_be_read_is_named() {
-    let output = bench(&["segments", "--step", "/nowhere/step.onnx"]).output().unwrap();
+    let output = bench(&["segments", "--step", "/nowhere/step.onnx"])
+        .output()
+        .unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("/nowhere/step.onnx"), "{said}");

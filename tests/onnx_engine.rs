@@ -7,12 +7,15 @@ mod tiny;
 
 use counting::calls;
 use fulcrum::units::Nanos;
-use fulcrum::workload::onnx::model::{Weight, decode_weights};
+use fulcrum::workload::onnx::model::decode_weights;
 use fulcrum::workload::onnx::{
-    Engine, InferenceConfig, Library, OnnxError, OnnxInference, OnnxTraining, Publish, TrainingConfig,
-    weight_names,
+    Engine, InferenceConfig, OnnxError, OnnxInference, OnnxTraining, Publish, TrainingConfig, weight_names,
 };
 use fulcrum::workload::{Inference, Progress, Request, Training, WorkloadError, swap};
+use tiny::*;
+
+const SHAPES_STEP: &[u8] = include_bytes!("fixtures/shapes_step.onnx");
+const SHAPES_WEIGHTS: &[u8] = include_bytes!("fixtures/shapes_weights.onnx");
 
 #[test]
 fn every_minibatch_size_answers_as_single_requests_do() {
@@ -47,7 +50,7 @@ fn the_loss_falls_and_the_state_is_finite() {
     let first = step(&mut training);
     let last = (0..200).map(|_| step(&mut training)).last().unwrap();
     assert!(last < first / 2.0, "{first} to {last}");
-    assert_eq!(training.state("t"), Some(&[201.0_f32][..]));
+    assert_eq!(training.state("t"), Some(vec![201.0_f32]));
 }
 
 #[test]

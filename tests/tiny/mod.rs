@@ -12,8 +12,6 @@ use fulcrum::workload::{Inference, Progress, Request, Training, swap};
 pub(crate) const INFER: &[u8] = include_bytes!("../fixtures/tiny_infer.onnx");
 pub(crate) const STEP: &[u8] = include_bytes!("../fixtures/tiny_step.onnx");
 pub(crate) const WEIGHTS: &[u8] = include_bytes!("../fixtures/tiny_weights.onnx");
-pub(crate) const SHAPES_STEP: &[u8] = include_bytes!("../fixtures/shapes_step.onnx");
-pub(crate) const SHAPES_WEIGHTS: &[u8] = include_bytes!("../fixtures/shapes_weights.onnx");
 pub(crate) const ROW: usize = 64;
 pub(crate) const CLASSES: usize = 3;
 

@@ -139,6 +139,7 @@ impl Drop for Binding {
 
 #[cfg(test)]
 mod tests {
+    use super::super::engine::Ready;
     use super::super::session::SessionOptions;
     use super::super::{Engine, Library, OnnxError};
     use super::*;
@@ -149,7 +150,7 @@ mod tests {
         let library = Library::open().unwrap_or_else(|error| panic!("{error}"));
         let options = SessionOptions {
             optimise: false,
-            engine: &Engine::default(),
+            engine: &Ready::new(&library, &Engine::default())?,
             profile: None,
         };
         let session = Arc::new(Session::new(&library, "step", STEP, options)?);
@@ -184,7 +185,7 @@ mod tests {
         let library = Library::open().unwrap_or_else(|error| panic!("{error}"));
         let options = SessionOptions {
             optimise: false,
-            engine: &Engine::default(),
+            engine: &Ready::new(&library, &Engine::default()).unwrap(),
             profile: None,
         };
         let session = Arc::new(Session::new(&library, "step", STEP, options).unwrap());

@@ -1,12 +1,17 @@
 //! [`OnnxInference`]: a forward model whose weights are inputs, so that new ones go live between two pieces.
 
 use super::binding::Binding;
-use super::engine::Engine;
+use super::device::Device;
+use super::engine::{Engine, Ready};
 use super::library::Library;
 use super::model::Weight;
+use super::node_times::{self, NodeTimes};
+use super::provider::ProviderReport;
 use super::session::{Port, Session, SessionOptions};
 use super::step::expect_values;
 use super::tensor::{Element, Tensor};
+use super::threads::Refusals;
+use super::transfer::{self, Transfer};
 use super::{OnnxError, model};
 use crate::limits;
 use crate::workload::{Inference, Request, WorkloadError, swap};
@@ -35,11 +40,22 @@ pub struct InferenceConfig {
     pub engine: Engine,
 }
 
+/// Copies to a device: the input of each minibatch size, and either set of weights.
+struct OnDevice {
+    x: Vec<Transfer>,
+    weights: [Transfer; 2],
+}
+
 /// A forward model serving a stream. Its answer to a request is the index of the largest output.
 pub struct OnnxInference {
     /// `[set][minibatch - 1]`: each size over each of the two sets of weights.
     bindings: [Vec<Binding>; 2],
+    /// Either set as the host writes it: without a device the very tensors that are bound.
     weights: [Vec<Arc<Tensor>>; 2],
+    on_device: Option<OnDevice>,
+    session: Arc<Session>,
+    providers: ProviderReport,
+    /// Of the host.
     x: Arc<Tensor>,
     logits: Arc<Tensor>,
     row: usize,
@@ -78,12 +94,17 @@ impl OnnxInference {
         if minibatch == 0 || minibatch > limits::MINIBATCH {
             return Err(OnnxError::Minibatch(minibatch));
         }
+        let ready = Ready::new(library, &engine)?;
         let options = SessionOptions {
             optimise: true,
-            engine: &engine,
+            engine: &ready,
             profile: None,
         };
         let session = Arc::new(Session::new(library, &name, model, options)?);
+        let device = ready.device();
+        let device = device
+            .map(|provider| Device::new(library, provider, &ready))
+            .transpose()?;
         let port = |found: Option<&Port>, tensor: &str, role| {
             let missing = OnnxError::NoTensor {
                 model: name.clone(),
@@ -118,31 +139,80 @@ impl OnnxInference {
             .map(|port| port.name.as_str())
             .filter(|it| *it != "x")
             .collect();
-        let bind = |set: &Vec<Arc<Tensor>>| -> Result<Vec<Binding>, OnnxError> {
-            (1..=minibatch)
-                .map(|size| {
-                    let (x, logits) = (
-                        x.prefix(&with_minibatch(&x_dims, size))?,
-                        logits.prefix(&with_minibatch(&out_dims, size))?,
-                    );
-                    let mut binding = Binding::new(&session, |tensor| match tensor {
-                        "x" => Some(Arc::clone(&x)),
-                        "logits" => Some(Arc::clone(&logits)),
-                        other => names
-                            .iter()
-                            .zip(set)
-                            .find(|(name, _)| **name == other)
-                            .map(|(_, it)| Arc::clone(it)),
-                    })?;
-                    binding.run()?;
-                    Ok(binding)
-                })
-                .collect()
+        // Where the engine reads them: the host's own without a device.
+        let there = |tensor: &Arc<Tensor>| match &device {
+            Some(device) => Tensor::on(device, tensor.element, &tensor.dims),
+            None => Ok(Arc::clone(tensor)),
         };
-        let bindings = [bind(&weights[0])?, bind(&weights[1])?];
+        let run_x = there(&x)?;
+        let run_set = |set: &Vec<Arc<Tensor>>| set.iter().map(there).collect::<Result<Vec<_>, _>>();
+        let run_weights = [run_set(&weights[0])?, run_set(&weights[1])?];
+        let on_device = device.is_some().then(|| -> Result<OnDevice, OnnxError> {
+            let carrier = transfer::session(library, &ready, &[Element::F32])?;
+            let size = |size: usize| {
+                let dims = with_minibatch(&x_dims, size);
+                Transfer::new(&carrier, vec![(x.prefix(&dims)?, run_x.prefix(&dims)?)])
+            };
+            let set = |index: usize| -> Result<Transfer, OnnxError> {
+                let pairs = weights.iter().zip(&run_weights).nth(index);
+                let pairs = pairs.map(|(from, to)| from.iter().cloned().zip(to.iter().cloned()).collect());
+                let mut made = Transfer::alone(library, &ready, pairs.unwrap_or_default())?;
+                made.run()?;
+                Ok(made)
+            };
+            Ok(OnDevice {
+                x: (1..=minibatch).map(size).collect::<Result<_, _>>()?,
+                weights: [set(0)?, set(1)?],
+            })
+        });
+        let mut on_device = on_device.transpose()?;
+        let bind = |session: &Arc<Session>, set: &Vec<Arc<Tensor>>, size: usize| {
+            let (x, logits) = (
+                run_x.prefix(&with_minibatch(&x_dims, size))?,
+                logits.prefix(&with_minibatch(&out_dims, size))?,
+            );
+            Binding::new(session, |tensor| match tensor {
+                "x" => Some(Arc::clone(&x)),
+                "logits" => Some(Arc::clone(&logits)),
+                other => {
+                    let mut named = names.iter().zip(set);
+                    named
+                        .find(|(name, _)| **name == other)
+                        .map(|(_, it)| Arc::clone(it))
+                }
+            })
+        };
+        let mut bindings = [Vec::new(), Vec::new()];
+        for (bindings, set) in bindings.iter_mut().zip(&run_weights) {
+            for size in 1..=minibatch {
+                if let Some(copy) = on_device.as_mut().and_then(|it| it.x.get_mut(size - 1)) {
+                    copy.run()?;
+                }
+                let mut binding = bind(&session, set, size)?;
+                binding.run()?;
+                bindings.push(binding);
+            }
+        }
+        let mut placed = Vec::new();
+        // Only a profile tells where nodes run.
+        if device.is_some() {
+            let options = SessionOptions {
+                optimise: true,
+                engine: &ready,
+                profile: None,
+            };
+            let NodeTimes { providers, .. } =
+                node_times::measure(library, options, &name, model, 0, |session| {
+                    bind(session, &run_weights[0], minibatch)
+                })?;
+            placed = providers;
+        }
         Ok(OnnxInference {
             bindings,
             weights,
+            on_device,
+            providers: ready.report(placed),
+            session,
             x,
             logits,
             row,
@@ -152,6 +222,16 @@ impl OnnxInference {
             fill,
             swap,
         })
+    }
+
+    /// The providers that were asked for, which of them are active, and where the nodes run.
+    pub fn providers(&self) -> &ProviderReport {
+        &self.providers
+    }
+
+    /// What the system refused to the engine's threads.
+    pub fn refusals(&self) -> Refusals {
+        self.session.refusals()
     }
 
     /// The version of the weights in use: 0 for the start values, then what the trainer's end of the swap counted.
@@ -175,7 +255,12 @@ impl OnnxInference {
                 rest = others;
             }
         });
-        if let Some(version) = taken {
+        let Some(version) = taken else {
+            return;
+        };
+        let copy = self.on_device.as_mut().and_then(|it| it.weights.get_mut(idle));
+        // A set that did not reach the device stays idle; the next one is newer.
+        if copy.is_none_or(|copy| copy.run().is_ok()) {
             self.live = idle;
             self.version = version;
         }
@@ -192,12 +277,12 @@ impl Inference for OnnxInference {
         for (request, row) in requests.iter().zip(self.x.f32_mut().chunks_exact_mut(self.row)) {
             (self.fill)(request, row)?;
         }
+        let size = requests.len().wrapping_sub(1);
+        if let Some(copy) = self.on_device.as_mut().and_then(|it| it.x.get_mut(size)) {
+            copy.run().map_err(|_| WorkloadError::Failed(ENGINE))?;
+        }
         let bindings = self.bindings.get_mut(self.live).ok_or(wrong)?;
-        let binding = requests
-            .len()
-            .checked_sub(1)
-            .and_then(|index| bindings.get_mut(index))
-            .ok_or(wrong)?;
+        let binding = bindings.get_mut(size).ok_or(wrong)?;
         binding.run().map_err(|_| WorkloadError::Failed(ENGINE))?;
         for (answer, logits) in answers
             .iter_mut()

@@ -1,12 +1,20 @@
 //! The [`StepMemory`]: every tensor that the segments of a step read and write.
+//!
+//! On the processor all of them lie in the host's memory. On a device everything lies there but the loss; what the host
+//! writes, the minibatch, has a twin in the host's memory and is copied by [`StepMemory::send`], and what the host reads, the
+//! state, is copied by [`StepMemory::fetch`].
 
 use super::OnnxError;
+use super::device::Device;
+use super::engine::Ready;
+use super::finite::Finite;
 use super::inference::filled;
 use super::library::Library;
 use super::model::Weight;
 use super::session::{Port, Session};
 use super::step::{Step, no_tensor, out_name};
-use super::tensor::Tensor;
+use super::tensor::{Element, Tensor};
+use super::transfer::Transfer;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -16,50 +24,108 @@ pub(super) struct State {
     pub(super) copies: [Arc<Tensor>; 2],
 }
 
+/// What only a device needs.
+struct OnDevice {
+    device: Arc<Device>,
+    /// The minibatch, from the host's twins.
+    send: Transfer,
+    /// Whether either copy of the state is finite.
+    finite: [Finite; 2],
+    /// Either copy of what is published, into the host's twins.
+    fetch: Option<[Transfer; 2]>,
+}
+
 /// Every tensor that the segments of a step read and write.
 pub(super) struct StepMemory {
     library: Library,
+    engine: Arc<Ready>,
+    /// Of the host.
     pub(super) x: Arc<Tensor>,
     pub(super) y: Arc<Tensor>,
+    /// What the segments read; without a device the host's own.
+    run_x: Arc<Tensor>,
+    run_y: Arc<Tensor>,
     rate: Arc<Tensor>,
     loss: Arc<Tensor>,
     pub(super) states: Vec<State>,
+    /// What the host publishes, by either copy: without a device the state's own tensors.
+    published: [Vec<Arc<Tensor>>; 2],
     /// What crosses a border, of every cut: one cut runs at a time, so they share by name.
     crossing: HashMap<String, Arc<Tensor>>,
+    on_device: Option<OnDevice>,
 }
 
 impl StepMemory {
-    /// Memory for the step `ports` of the model `name`. The weights start as `weights` say, other state at zero.
+    /// Memory for the step `ports` of the model in `session`. The weights start as `weights` say, other state at zero.
     pub(super) fn new(
-        library: &Library,
-        name: &str,
+        session: &Arc<Session>,
+        engine: &Arc<Ready>,
         ports: &Step,
         weights: &[Weight],
         lr: f32,
     ) -> Result<StepMemory, OnnxError> {
-        let tensor = |port: &Port| Tensor::new(library, port.element, &port.dims);
+        let library = session.library();
+        let host = |port: &Port| Tensor::new(library, port.element, &port.dims);
+        let device = engine.device();
+        let device = device
+            .map(|provider| Device::new(library, provider, engine))
+            .transpose()?;
         let is_weight = |name: &str| name != "t" && !name.starts_with("m.") && !name.starts_with("v.");
+        // What the host wrote and a device is to have at the start.
+        let mut first = Vec::new();
+        let mut there = |tensor: &Arc<Tensor>| -> Result<Arc<Tensor>, OnnxError> {
+            let Some(device) = &device else {
+                return Ok(Arc::clone(tensor));
+            };
+            let made = Tensor::on(device, tensor.element, &tensor.dims)?;
+            first.push((Arc::clone(tensor), Arc::clone(&made)));
+            Ok(made)
+        };
         let mut states = Vec::new();
         for port in &ports.states {
             let start = if is_weight(&port.name) {
-                filled(library, name, port, weights)?
+                filled(library, &session.name, port, weights)?
             } else {
-                tensor(port)?
+                host(port)?
             };
+            let other = Tensor::at(device.as_ref(), library, port.element, &port.dims)?;
             states.push(State {
                 name: port.name.clone(),
-                copies: [start, tensor(port)?],
+                copies: [there(&start)?, other],
             });
         }
-        let rate = tensor(&ports.lr)?;
+        let (rate, x, y) = (host(&ports.lr)?, host(&ports.x)?, host(&ports.y)?);
         rate.f32_mut().fill(lr);
+        let (run_x, run_y, rate) = (there(&x)?, there(&y)?, there(&rate)?);
+        let on_device = device.map(|device| -> Result<OnDevice, OnnxError> {
+            Transfer::alone(library, engine, first)?.run()?;
+            let pairs = [(&x, &run_x), (&y, &run_y)].map(|(from, to)| (Arc::clone(from), Arc::clone(to)));
+            let copy = |index: usize| -> Vec<Arc<Tensor>> {
+                let copies = states.iter().filter_map(|state: &State| state.copies.get(index));
+                copies.map(Arc::clone).collect()
+            };
+            Ok(OnDevice {
+                device,
+                send: Transfer::alone(library, engine, pairs.to_vec())?,
+                finite: [
+                    Finite::new(library, engine, &copy(0))?,
+                    Finite::new(library, engine, &copy(1))?,
+                ],
+                fetch: None,
+            })
+        });
         Ok(StepMemory {
+            on_device: on_device.transpose()?,
             library: library.clone(),
-            x: tensor(&ports.x)?,
-            y: tensor(&ports.y)?,
+            engine: Arc::clone(engine),
+            x,
+            y,
+            run_x,
+            run_y,
             rate,
-            loss: tensor(&ports.loss)?,
+            loss: host(&ports.loss)?,
             states,
+            published: [Vec::new(), Vec::new()],
             crossing: HashMap::new(),
         })
     }
@@ -73,9 +139,10 @@ impl StepMemory {
             if port.name == "loss" || of_state {
                 continue;
             }
+            let device = self.on_device.as_ref().map(|it| &it.device);
             let tensor = match self.crossing.get(&port.name) {
                 Some(tensor) => Arc::clone(tensor),
-                None => Tensor::new(&self.library, port.element, &port.dims)?,
+                None => Tensor::at(device, &self.library, port.element, &port.dims)?,
             };
             bytes += tensor.bytes();
             self.crossing.insert(port.name.clone(), tensor);
@@ -86,8 +153,8 @@ impl StepMemory {
     /// The tensor of this name in a step that reads the state's copy `from` and writes the other.
     pub(super) fn find(&self, name: &str, from: usize) -> Option<Arc<Tensor>> {
         match name {
-            "x" => return Some(Arc::clone(&self.x)),
-            "y" => return Some(Arc::clone(&self.y)),
+            "x" => return Some(Arc::clone(&self.run_x)),
+            "y" => return Some(Arc::clone(&self.run_y)),
             "lr" => return Some(Arc::clone(&self.rate)),
             "loss" => return Some(Arc::clone(&self.loss)),
             _ => {}
@@ -103,16 +170,63 @@ impl StepMemory {
         self.crossing.get(name).map(Arc::clone)
     }
 
-    /// Values of the state tensors in `names`, each of which there must be.
-    pub(super) fn values(&self, model: &str, names: &[String]) -> Result<usize, OnnxError> {
-        let values = names.iter().map(|wanted| {
+    /// Makes ready what is published: `names`, each of which there must be. Returns the number of their values.
+    pub(super) fn publish(&mut self, model: &str, names: &[String]) -> Result<usize, OnnxError> {
+        let states = names.iter().map(|wanted| {
             let state = self.states.iter().find(|state| state.name == *wanted);
-            let [copy, _] = &state
-                .ok_or_else(|| no_tensor(model, wanted, "state to publish"))?
-                .copies;
-            Ok(copy.f32().len())
+            state.ok_or_else(|| no_tensor(model, wanted, "state to publish"))
         });
-        values.sum()
+        let states = states.collect::<Result<Vec<_>, _>>()?;
+        let copy = |index: usize| -> Vec<Arc<Tensor>> {
+            let copies = states.iter().filter_map(|state| state.copies.get(index));
+            copies.map(Arc::clone).collect()
+        };
+        let values = states.iter().map(|state| state.copies[0].bytes() / 4).sum();
+        let copies = [copy(0), copy(1)];
+        if let Some(on_device) = &mut self.on_device {
+            let twins = copies[0].iter();
+            let twins = twins.map(|tensor| Tensor::new(&self.library, Element::F32, &tensor.dims));
+            let twins = twins.collect::<Result<Vec<_>, _>>()?;
+            let fetch = |copy: &[Arc<Tensor>]| {
+                let pairs = copy.iter().cloned().zip(twins.iter().cloned()).collect();
+                Transfer::alone(&self.library, &self.engine, pairs)
+            };
+            on_device.fetch = Some([fetch(&copies[0])?, fetch(&copies[1])?]);
+            self.published = [twins.clone(), twins];
+        } else {
+            self.published = copies;
+        }
+        Ok(values)
+    }
+
+    /// Takes the minibatch that the host wrote to where the segments read it.
+    pub(super) fn send(&mut self) -> Result<(), OnnxError> {
+        self.on_device.as_mut().map_or(Ok(()), |it| it.send.run())
+    }
+
+    /// What is published of the state's copy `copy`, for the host to read; `None` if it could not be copied.
+    pub(super) fn published(&mut self, copy: usize) -> Option<&[Arc<Tensor>]> {
+        let fetch = self.on_device.as_mut().and_then(|it| it.fetch.as_mut());
+        if let Some(fetch) = fetch.and_then(|copies| copies.get_mut(copy))
+            && fetch.run().is_err()
+        {
+            return None;
+        }
+        self.published.get(copy).map(Vec::as_slice)
+    }
+
+    /// The values of the state tensor `name` in its copy `copy`. Allocates.
+    pub(super) fn values(&self, name: &str, copy: usize) -> Option<Vec<f32>> {
+        let state = self.states.iter().find(|state| state.name == name)?;
+        let tensor = state.copies.get(copy)?;
+        if self.on_device.is_none() {
+            return Some(tensor.f32().to_vec());
+        }
+        let twin = Tensor::new(&self.library, tensor.element, &tensor.dims).ok()?;
+        let pairs = vec![(Arc::clone(tensor), Arc::clone(&twin))];
+        let mut fetch = Transfer::alone(&self.library, &self.engine, pairs).ok()?;
+        fetch.run().ok()?;
+        Some(twin.f32().to_vec())
     }
 
     pub(super) fn loss(&self) -> f32 {
@@ -120,8 +234,12 @@ impl StepMemory {
     }
 
     /// A finite loss does not prove a finite state: the optimiser may have divided or squared its way out of range.
-    pub(super) fn is_finite(&self, copy: usize) -> bool {
+    pub(super) fn is_finite(&mut self, copy: usize) -> Result<bool, OnnxError> {
+        let finite = self.on_device.as_mut().map(|it| &mut it.finite);
+        if let Some(finite) = finite.and_then(|copies| copies.get_mut(copy)) {
+            return finite.check();
+        }
         let mut written = self.states.iter().filter_map(|state| state.copies.get(copy));
-        written.all(|tensor| tensor.f32().iter().all(|value| value.is_finite()))
+        Ok(written.all(|tensor| tensor.f32().iter().all(|value| value.is_finite())))
     }
 }

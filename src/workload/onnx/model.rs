@@ -178,6 +178,30 @@ struct DimensionProto {
 }
 
 impl ValueInfoProto {
+    /// A tensor of this name; without `dims` its shape is left open, the number of its sizes too.
+    pub(super) fn of(name: String, element: Element, dims: Option<&[i64]>) -> ValueInfoProto {
+        let shape = dims.map(|dims| ShapeProto {
+            dim: dims
+                .iter()
+                .map(|dim| DimensionProto {
+                    dim_value: Some(*dim),
+                    dim_param: None,
+                })
+                .collect(),
+        });
+        let kind = TypeProto {
+            tensor_type: Some(TensorTypeProto {
+                elem_type: Some(element.0 as i32),
+                shape,
+            }),
+        };
+        ValueInfoProto {
+            name: Some(name),
+            r#type: Some(kind.encode_to_vec()),
+            ..ValueInfoProto::default()
+        }
+    }
+
     /// The tensor's TensorProto.DataType and its sizes; `None` if it is no tensor or leaves a size open.
     pub fn tensor(&self) -> Option<(i32, Vec<i64>)> {
         let kind = TypeProto::decode(self.r#type.as_deref()?).ok()?.tensor_type?;

@@ -4,10 +4,10 @@ use super::OnnxError;
 use super::binding::Binding;
 use super::borders::borders;
 use super::cut::Cuttable;
-use super::engine::Engine;
+use super::engine::Ready;
 use super::library::Library;
 use super::memory::StepMemory;
-use super::node_times;
+use super::node_times::{self, NodeTimes};
 use super::run_options::RunOptions;
 use super::session::{Session, SessionOptions};
 use super::threads::Refusals;
@@ -67,7 +67,7 @@ impl Segments {
 pub(super) struct Cutter<'a> {
     pub(super) library: &'a Library,
     pub(super) name: &'a str,
-    pub(super) engine: &'a Engine,
+    pub(super) engine: &'a Arc<Ready>,
     pub(super) graph: Cuttable,
     /// Of every segment.
     pub(super) options: Arc<RunOptions>,
@@ -87,13 +87,20 @@ impl Cutter<'_> {
         Session::new(self.library, self.name, &self.graph.whole(), self.options()).map(Arc::new)
     }
 
-    /// The time of each node, ns.
-    pub(super) fn node_times(&self, memory: &mut StepMemory) -> Result<Vec<u64>, OnnxError> {
+    /// The time of each node, and where it runs.
+    pub(super) fn node_times(&self, memory: &mut StepMemory) -> Result<NodeTimes, OnnxError> {
         let (whole, nodes) = (self.graph.whole(), self.graph.nodes());
-        node_times::measure(self.library, self.name, self.engine, &whole, nodes, |session| {
-            memory.cross(std::slice::from_ref(session))?;
-            Binding::new(session, |name| memory.find(name, 0))
-        })
+        node_times::measure(
+            self.library,
+            self.options(),
+            self.name,
+            &whole,
+            nodes,
+            |session| {
+                memory.cross(std::slice::from_ref(session))?;
+                Binding::new(session, |name| memory.find(name, 0))
+            },
+        )
     }
 
     /// Cuts at most [`ROUNDS`] times, each finer than the last, until the longest segment is as short as wanted.
@@ -154,9 +161,10 @@ impl Cutter<'_> {
 
     /// Runs whole steps over whatever is in `x` and notes the upper length of each piece. The runs write the idle copy,
     /// so the state, in copy 0, stays as it is.
-    fn measure(&self, segments: &mut Segments, memory: &StepMemory) -> Result<Pieces, OnnxError> {
+    fn measure(&self, segments: &mut Segments, memory: &mut StepMemory) -> Result<Pieces, OnnxError> {
         // Labels of zero are in range for any number of classes.
         memory.y.i64_mut().fill(0);
+        memory.send()?;
         let count = segments.count();
         let mut times = vec![Vec::new(); count];
         for run in 0..=MEASURED {
@@ -167,7 +175,7 @@ impl Cutter<'_> {
                 let start = self.now();
                 binding.run()?;
                 if index + 1 == count {
-                    std::hint::black_box(memory.is_finite(1));
+                    std::hint::black_box(memory.is_finite(1)?);
                 }
                 // The first run makes ONNX Runtime's own buffers.
                 if run > 0 {
@@ -177,7 +185,7 @@ impl Cutter<'_> {
         }
         let mut lengths = Pieces::new();
         // As many as limits::PIECES: the borders are chosen so.
-        let _ = lengths.push(self.measure_fetch(memory));
+        let _ = lengths.push(self.measure_fetch(memory)?);
         for mut times in times {
             times.sort_unstable();
             let _ = lengths.push(times.iter().rev().nth(1).copied().unwrap_or(Nanos::ZERO));
@@ -196,11 +204,12 @@ impl Cutter<'_> {
 
     /// The fetch is the caller's; what is known is that it copies a minibatch. Four such copies, at least
     /// [`LEAST_FETCH`], are announced for it.
-    fn measure_fetch(&self, memory: &StepMemory) -> Nanos {
-        let start = thread_time();
+    fn measure_fetch(&self, memory: &mut StepMemory) -> Result<Nanos, OnnxError> {
+        let start = self.now();
         for _ in 0..4 {
             std::hint::black_box(memory.x.f32_mut()).fill(0.0);
+            memory.send()?;
         }
-        LEAST_FETCH.max(thread_time() - start)
+        Ok(LEAST_FETCH.max(self.now() - start))
     }
 }

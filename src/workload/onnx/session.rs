@@ -4,8 +4,9 @@
 
 use super::OnnxError;
 use super::bindings::*;
-use super::engine::Engine;
+use super::engine::Ready;
 use super::library::{Library, call};
+use super::provider::{Asked, Provider};
 use super::tensor::Element;
 use super::threads::{Pool, Refusals};
 use std::ffi::{CStr, CString, c_char};
@@ -45,7 +46,7 @@ pub(super) struct SessionOptions<'a> {
     /// All graph optimisations, or none: a graph and its cuts give the same bits only if none is rewritten.
     pub(super) optimise: bool,
     /// What it may use of the machine.
-    pub(super) engine: &'a Engine,
+    pub(super) engine: &'a Ready,
     /// Where to write a profile, as a file name's beginning.
     pub(super) profile: Option<&'a CStr>,
 }
@@ -295,6 +296,9 @@ impl Settings {
             call!(library, doing, CreateSessionOptions(&raw mut settings.options))?;
             let made = settings.options;
             settings.pool.enter(library, made)?;
+            for asked in &options.engine.active {
+                append(library, made, asked)?;
+            }
             call!(
                 library,
                 doing,
@@ -316,6 +320,71 @@ impl Drop for Settings {
         if let (Some(release), false) = (self.library.api().ReleaseSessionOptions, self.options.is_null()) {
             // SAFETY: made by `new`, released once.
             unsafe { release(self.options) };
+        }
+    }
+}
+
+/// Has the session run on `asked` before what is appended after it.
+///
+/// # Safety
+/// `options` lives for the call.
+unsafe fn append(library: &Library, options: *mut OrtSessionOptions, asked: &Asked) -> Result<(), OnnxError> {
+    let doing = format!("use the provider {}", asked.provider);
+    let texts = |part: fn(&(String, String)) -> &String| -> Result<Vec<CString>, OnnxError> {
+        asked.options.iter().map(|pair| c_name(part(pair))).collect()
+    };
+    let (keys, values) = (texts(|pair| &pair.0)?, texts(|pair| &pair.1)?);
+    let pointers =
+        |texts: &[CString]| -> Vec<*const c_char> { texts.iter().map(|text| text.as_ptr()).collect() };
+    let (keys, values, count) = (pointers(&keys), pointers(&values), asked.options.len());
+    // SAFETY: promised by the caller; the texts live to the end of this function, and the provider's options, which the
+    // engine copies, are released on every path.
+    unsafe {
+        match asked.provider {
+            Provider::TensorRt => {
+                let mut made = ptr::null_mut();
+                call!(library, &doing, CreateTensorRTProviderOptions(&raw mut made))?;
+                let (keys, values) = (keys.as_ptr(), values.as_ptr());
+                let set = call!(
+                    library,
+                    &doing,
+                    UpdateTensorRTProviderOptions(made, keys, values, count)
+                );
+                let appended = set.and_then(|()| {
+                    call!(
+                        library,
+                        &doing,
+                        SessionOptionsAppendExecutionProvider_TensorRT_V2(options, made)
+                    )
+                });
+                if let Some(release) = library.api().ReleaseTensorRTProviderOptions {
+                    release(made);
+                }
+                appended
+            }
+            Provider::Cuda => {
+                let mut made = ptr::null_mut();
+                call!(library, &doing, CreateCUDAProviderOptions(&raw mut made))?;
+                let (keys, values) = (keys.as_ptr(), values.as_ptr());
+                let set = call!(
+                    library,
+                    &doing,
+                    UpdateCUDAProviderOptions(made, keys, values, count)
+                );
+                let appended = set.and_then(|()| {
+                    call!(
+                        library,
+                        &doing,
+                        SessionOptionsAppendExecutionProvider_CUDA_V2(options, made)
+                    )
+                });
+                if let Some(release) = library.api().ReleaseCUDAProviderOptions {
+                    release(made);
+                }
+                appended
+            }
+            // Always there.
+            Provider::Cpu => Ok(()),
         }
     }
 }

@@ -5,11 +5,13 @@
 
 use super::OnnxError;
 use super::cut::Cuttable;
-use super::engine::Engine;
+use super::engine::{Engine, Ready};
 use super::inference::ENGINE;
 use super::library::Library;
 use super::memory::StepMemory;
 use super::model::Weight;
+use super::node_times::NodeTimes;
+use super::provider::ProviderReport;
 use super::run_options::RunOptions;
 use super::segments::{Cutter, Segments};
 use super::step::{Step, expect_values};
@@ -66,6 +68,7 @@ pub struct OnnxTraining {
     /// Of every segment.
     options: Arc<RunOptions>,
     memory: StepMemory,
+    providers: ProviderReport,
     /// The copy that holds the state.
     now: usize,
     next: u16,
@@ -90,18 +93,19 @@ impl OnnxTraining {
             publish,
             engine,
         } = config;
+        let ready = Arc::new(Ready::new(library, &engine)?);
         let cutter = Cutter {
             library,
             name: &name,
-            engine: &engine,
+            engine: &ready,
             graph: Cuttable::new(&name, model)?,
             options: Arc::new(RunOptions::new(library)?),
         };
         let session = cutter.load()?;
         let ports = Step::of(&session, row)?;
-        let mut memory = StepMemory::new(library, &name, &ports, &weights, lr)?;
+        let mut memory = StepMemory::new(&session, &ready, &ports, &weights, lr)?;
         if let Some(publish) = &publish {
-            let values = memory.values(&name, &publish.names)?;
+            let values = memory.publish(&name, &publish.names)?;
             expect_values(&name, publish.sender.values(), values)?;
         }
         let mut cuts = Vec::new();
@@ -111,11 +115,16 @@ impl OnnxTraining {
             wanted = finer.then_some(Nanos(whole.longest().0 / 2));
             cuts.push(whole);
         }
-        if let Some(wanted) = wanted {
-            let times = cutter.node_times(&mut memory)?;
-            cuts.push(cutter.cut(&mut memory, &times, wanted)?);
-            if finer && wanted_piece.is_some() {
-                cuts.push(cutter.cut(&mut memory, &times, Nanos(wanted.0 / 2))?);
+        let mut placed = Vec::new();
+        // Only a profile tells where nodes run.
+        if wanted.is_some() || ready.device().is_some() {
+            let NodeTimes { times, providers } = cutter.node_times(&mut memory)?;
+            placed = providers;
+            if let Some(wanted) = wanted {
+                cuts.push(cutter.cut(&mut memory, &times, wanted)?);
+                if finer && wanted_piece.is_some() {
+                    cuts.push(cutter.cut(&mut memory, &times, Nanos(wanted.0 / 2))?);
+                }
             }
         }
         // One that is no finer would only be the same again.
@@ -125,6 +134,7 @@ impl OnnxTraining {
             cut: 0,
             options: cutter.options,
             memory,
+            providers: ready.report(placed),
             now: 0,
             next: 0,
             steps: 0,
@@ -158,6 +168,11 @@ impl OnnxTraining {
         self.present().map_or(0, |cut| cut.buffer_bytes)
     }
 
+    /// The providers that were asked for, which of them are active, and where the nodes run.
+    pub fn providers(&self) -> &ProviderReport {
+        &self.providers
+    }
+
     /// What the system refused to the engine's threads; nothing with one thread.
     pub fn refusals(&self) -> Refusals {
         self.present().map_or_else(Refusals::default, Segments::refusals)
@@ -169,10 +184,9 @@ impl OnnxTraining {
         size.and_then(|size| usize::try_from(*size).ok()).unwrap_or(0)
     }
 
-    /// The present value of a state tensor.
-    pub fn state(&self, name: &str) -> Option<&[f32]> {
-        let state = self.memory.states.iter().find(|state| state.name == name)?;
-        state.copies.get(self.now).map(|tensor| tensor.f32())
+    /// The present value of a state tensor, copied; not for the hot path.
+    pub fn state(&self, name: &str) -> Option<Vec<f32>> {
+        self.memory.values(name, self.now)
     }
 
     /// The present weights in the order of `names`, as a weights file holds them; unknown names are left out.
@@ -182,7 +196,7 @@ impl OnnxTraining {
             Some(Weight {
                 name: state.name.clone(),
                 dims: state.copies.get(self.now)?.dims.clone(),
-                values: self.state(name)?.to_vec(),
+                values: self.state(name)?,
             })
         };
         names.iter().filter_map(weight).collect()
@@ -191,22 +205,19 @@ impl OnnxTraining {
     /// Ends the step: its result counts from now on.
     fn step(&mut self) -> Result<Progress, WorkloadError> {
         let loss = self.memory.loss();
-        if !loss.is_finite() || !self.memory.is_finite(1 - self.now) {
+        let finite = self.memory.is_finite(1 - self.now);
+        if !loss.is_finite() || !finite.map_err(|_| WorkloadError::Failed(ENGINE))? {
             return Err(WorkloadError::NotANumber);
         }
         self.now = 1 - self.now;
         self.steps = self.steps.wrapping_add(1);
         if let Some(publish) = &mut self.publish
             && self.steps.is_multiple_of(publish.every.max(1))
+            && let Some(published) = self.memory.published(self.now)
         {
-            let (states, now) = (&self.memory.states, self.now);
             // Without a spare buffer this set is skipped; the next one is newer.
             let _ = publish.sender.send_with(|mut values| {
-                for name in &publish.names {
-                    let state = states.iter().find(|state| state.name == *name);
-                    let Some(tensor) = state.and_then(|state| state.copies.get(now)) else {
-                        return;
-                    };
+                for tensor in published {
                     let Some((part, rest)) = values.split_at_mut_checked(tensor.f32().len()) else {
                         return;
                     };
@@ -233,6 +244,10 @@ impl Training for OnnxTraining {
     fn run_piece(&mut self, piece: u16) -> Result<Progress, WorkloadError> {
         if piece == 0 {
             let fetched = (self.fetch)(self.memory.x.f32_mut(), self.memory.y.i64_mut());
+            self.next = 0;
+            if fetched {
+                self.memory.send().map_err(|_| WorkloadError::Failed(ENGINE))?;
+            }
             self.next = u16::from(fetched);
             return Ok(if fetched { Progress::Ran } else { Progress::Dry });
         }

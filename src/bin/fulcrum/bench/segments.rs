@@ -6,7 +6,7 @@ use crate::table::{Side, Table};
 use clap::Args;
 use fulcrum::clock::{Clock, Monotonic};
 use fulcrum::units::Nanos;
-use fulcrum::workload::onnx::{Engine, Library, OnnxTraining, Threads};
+use fulcrum::workload::onnx::{Engine, Library, OnnxTraining, Provider, Providers, Threads};
 use fulcrum::workload::{Progress, Training};
 use serde::Serialize;
 use std::error::Error;
@@ -29,7 +29,8 @@ const STEPS: usize = 4;
 #[command(after_help = "Examples:
   fulcrum bench segments
   fulcrum bench segments --quick --json
-  fulcrum bench segments --step step.onnx --threads 2")]
+  fulcrum bench segments --step step.onnx --threads 2
+  fulcrum bench segments --provider cuda     says in its first lines whether CUDA is active")]
 pub(crate) struct Arguments {
     /// Print one JSON object instead of text
     #[arg(long)]
@@ -43,6 +44,14 @@ pub(crate) struct Arguments {
     /// Threads inside one operator
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
     threads: usize,
+    /// Execution provider to prefer: tensorrt, cuda or cpu; may be repeated, in order
+    #[arg(long, value_name = "NAME", value_parser = provider)]
+    provider: Vec<Provider>,
+}
+
+fn provider(name: &str) -> Result<Provider, String> {
+    Provider::of(name)
+        .ok_or_else(|| format!("no provider is called {name}; there are tensorrt, cuda and cpu"))
 }
 
 #[derive(Serialize)]
@@ -50,6 +59,8 @@ struct Report {
     debug_build: bool,
     engine: String,
     threads: usize,
+    /// A line for each provider that was asked for, and where the nodes of the first net run.
+    providers: Vec<String>,
     rounds: usize,
     steps_per_round: usize,
     rows: Vec<Row>,
@@ -100,16 +111,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let library = Library::open()?;
     let engine = Engine {
         threads: Threads::of(arguments.threads),
+        providers: arguments
+            .provider
+            .iter()
+            .fold(Providers::default(), |all, provider| all.then(*provider, &[])),
+        ..Engine::default()
     };
     let (rounds, parts) = if arguments.quick {
         (QUICK_ROUNDS, &QUICK_PARTS[..])
     } else {
         (ROUNDS, &PARTS[..])
     };
-    let mut rows = Vec::new();
+    let (mut rows, mut providers) = (Vec::new(), Vec::new());
     for graph in StepGraph::read(&arguments.step)? {
         eprintln!("{} ...", graph.name);
         let mut arms = arms(&library, &graph, &engine, parts)?;
+        if let Some(whole) = arms.first().filter(|_| providers.is_empty()) {
+            let report = whole.work.providers().to_string();
+            providers.extend(report.lines().map(ToString::to_string));
+        }
         for round in 0..rounds {
             let count = arms.len();
             // Begins elsewhere in each round, so that a slow change of the machine meets all alike.
@@ -125,6 +145,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         debug_build: cfg!(debug_assertions),
         engine: format!("ONNX Runtime {}", library.version()),
         threads: arguments.threads,
+        providers,
         rounds,
         steps_per_round: STEPS,
         rows,
@@ -244,8 +265,11 @@ fn print(report: &Report, json: bool) -> Result<(), Box<dyn Error>> {
         count => format!("{count} threads"),
     };
     println!(
-        "{}, {threads}, {} rounds of {} steps, whole and cut in turn\n",
-        report.engine, report.rounds, report.steps_per_round
+        "{}, {threads}, {} rounds of {} steps, whole and cut in turn\n{}\n",
+        report.engine,
+        report.rounds,
+        report.steps_per_round,
+        report.providers.join("\n")
     );
     let mut sides = [Side::Right; 10];
     sides[0] = Side::Left;
