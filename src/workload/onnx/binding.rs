@@ -110,7 +110,7 @@ impl Binding {
         let status = unsafe { run(self.session.raw(), self.options.raw(), self.binding) };
         // The name is made into a text only if something went wrong: the good path must not allocate.
         if status.is_null() {
-            Ok(())
+            self.session.fits()
         } else {
             library.check(format!("run {}", self.session.name), status)
         }
@@ -164,7 +164,7 @@ mod tests {
                 return Some(Arc::clone(tensor));
             }
             let port = ports.iter().find(|port| port.name == name)?;
-            let tensor = Tensor::new(&library, port.element, &port.dims).ok()?;
+            let tensor = Tensor::new(&library, None, port.element, &port.dims).ok()?;
             made.push((name.to_string(), Arc::clone(&tensor)));
             Some(tensor)
         })

@@ -1,6 +1,7 @@
 //! [`Engine`]: what one workload may use of the machine.
 
 use super::OnnxError;
+use super::arena::Arena;
 use super::library::Library;
 use super::provider::{Asked, Provider, ProviderReport, ProviderState, Providers};
 use super::session::{Session, SessionOptions};
@@ -16,6 +17,8 @@ pub struct Engine {
     pub threads: Threads,
     /// Where it runs.
     pub providers: Providers,
+    /// The memory it lives in; `None`, the default: what the heap has.
+    pub memory: Option<Arena>,
     /// Handles the processor's memory as that of a device: tensors lie in memory of the engine's own, and what the host
     /// writes or reads is copied. Of use only to try that way where there is no device.
     pub staged: bool,
@@ -27,6 +30,7 @@ pub(super) struct Ready {
     /// The providers that work, the processor apart.
     pub(super) active: Vec<Asked>,
     pub(super) staged: bool,
+    pub(super) arena: Option<Arena>,
     report: ProviderReport,
 }
 
@@ -37,6 +41,7 @@ impl Ready {
             threads: engine.threads.clone(),
             active: Vec::new(),
             staged: engine.staged,
+            arena: engine.memory.clone(),
             report: ProviderReport {
                 rows: Vec::new(),
                 nodes: Vec::new(),
@@ -80,6 +85,7 @@ impl Ready {
             threads: Threads::default(),
             active,
             staged: self.staged,
+            arena: self.arena.clone(),
             report: self.report.clone(),
         }
     }
@@ -109,6 +115,7 @@ fn attempt(library: &Library, asked: &Asked) -> Result<(), OnnxError> {
         threads: Threads::default(),
         active: vec![asked.clone()],
         staged: false,
+        arena: None,
         report: ProviderReport {
             rows: Vec::new(),
             nodes: Vec::new(),
@@ -122,8 +129,8 @@ fn attempt(library: &Library, asked: &Asked) -> Result<(), OnnxError> {
     let model = carrier(&[Element::F32]);
     let session = Arc::new(Session::new(library, asked.provider.name(), &model, options)?);
     let (from, to) = (
-        Tensor::new(library, Element::F32, &[1])?,
-        Tensor::new(library, Element::F32, &[1])?,
+        Tensor::new(library, None, Element::F32, &[1])?,
+        Tensor::new(library, None, Element::F32, &[1])?,
     );
     Transfer::new(&session, vec![(from, to)])?.run()
 }

@@ -68,6 +68,15 @@ pub enum OnnxError {
     },
     /// The largest minibatch is 0 or above [`crate::limits::MINIBATCH`].
     Minibatch(usize),
+    /// A workload needs more memory than its arena has, or an arena more than the budget has left. All in bytes.
+    Memory {
+        /// What was asked for and did not fit.
+        wanted: usize,
+        /// What was in use.
+        used: usize,
+        /// What there is.
+        cap: usize,
+    },
     /// A session of so many threads: 0, or above [`MOST_THREADS`](super::MOST_THREADS).
     Threads(usize),
     /// ONNX Runtime's profile, from which the cut is chosen, could not be written or read.
@@ -122,6 +131,13 @@ impl fmt::Display for OnnxError {
                     f,
                     "a largest minibatch of {size} is outside 1 to {}",
                     crate::limits::MINIBATCH
+                )
+            }
+            OnnxError::Memory { wanted, used, cap } => {
+                write!(
+                    f,
+                    "{wanted} bytes of memory do not fit: {used} of {cap} are in use; give the workload more, or a smaller \
+                     minibatch"
                 )
             }
             OnnxError::Threads(count) => {

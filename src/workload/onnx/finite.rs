@@ -37,7 +37,7 @@ impl Finite {
             options,
         )?);
         let dims = session.output("sum").map_or(Vec::new(), |port| port.dims.clone());
-        let sum = Tensor::new(library, Element::F32, &dims)?;
+        let sum = Tensor::new(library, engine.arena.as_ref(), Element::F32, &dims)?;
         let names: Vec<String> = (0..tensors.len()).map(|index| format!("x{index}")).collect();
         let binding = Binding::new(&session, |name| {
             if name == "sum" {

@@ -1,5 +1,6 @@
 //! [`OnnxInference`]: a forward model whose weights are inputs, so that new ones go live between two pieces.
 
+use super::arena::Arena;
 use super::binding::Binding;
 use super::device::Device;
 use super::engine::{Engine, Ready};
@@ -117,11 +118,19 @@ impl OnnxInference {
         let out_port = port(session.output("logits"), "logits", "output")?;
         let x_dims = expect_rows(&name, &x_port, row)?;
         let out_dims = expect_rows(&name, &out_port, classes)?;
-        let x = Tensor::new(library, Element::F32, &with_minibatch(&x_dims, minibatch))?;
-        let logits = Tensor::new(library, Element::F32, &with_minibatch(&out_dims, minibatch))?;
+        let arena = ready.arena.as_ref();
+        let x = Tensor::new(library, arena, Element::F32, &with_minibatch(&x_dims, minibatch))?;
+        let logits = Tensor::new(
+            library,
+            arena,
+            Element::F32,
+            &with_minibatch(&out_dims, minibatch),
+        )?;
         let set = || -> Result<Vec<Arc<Tensor>>, OnnxError> {
             let ports = session.inputs.iter().filter(|port| port.name != "x");
-            ports.map(|port| filled(library, &name, port, &values)).collect()
+            ports
+                .map(|port| filled(library, arena, &name, port, &values))
+                .collect()
         };
         let weights = [set()?, set()?];
         if let Some(swap) = &swap {
@@ -279,11 +288,11 @@ impl Inference for OnnxInference {
         }
         let size = requests.len().wrapping_sub(1);
         if let Some(copy) = self.on_device.as_mut().and_then(|it| it.x.get_mut(size)) {
-            copy.run().map_err(|_| WorkloadError::Failed(ENGINE))?;
+            copy.run().map_err(|error| code(&error))?;
         }
         let bindings = self.bindings.get_mut(self.live).ok_or(wrong)?;
         let binding = bindings.get_mut(size).ok_or(wrong)?;
-        binding.run().map_err(|_| WorkloadError::Failed(ENGINE))?;
+        binding.run().map_err(|error| code(&error))?;
         for (answer, logits) in answers
             .iter_mut()
             .zip(self.logits.f32().chunks_exact(self.classes))
@@ -299,7 +308,18 @@ impl Inference for OnnxInference {
 }
 
 /// Code of [`WorkloadError::Failed`] when ONNX Runtime refused a run.
-pub(super) const ENGINE: i32 = -1;
+const ENGINE: i32 = -1;
+
+/// Code of [`WorkloadError::Failed`] when a run did not fit into its workload's own [`Arena`].
+pub const OUT_OF_MEMORY: i32 = -3;
+
+/// What a failed run is to the schedule.
+pub(super) fn code(error: &OnnxError) -> WorkloadError {
+    WorkloadError::Failed(match error {
+        OnnxError::Memory { .. } => OUT_OF_MEMORY,
+        _ => ENGINE,
+    })
+}
 
 /// Checks that `port` is float32 with `row` values behind an open first size; returns its sizes.
 fn expect_rows(model: &str, port: &Port, row: usize) -> Result<Vec<i64>, OnnxError> {
@@ -330,6 +350,7 @@ fn with_minibatch(dims: &[i64], minibatch: usize) -> Vec<i64> {
 /// A tensor for the weight `port`, with its start value.
 pub(super) fn filled(
     library: &Library,
+    arena: Option<&Arena>,
     model: &str,
     port: &Port,
     values: &[Weight],
@@ -350,7 +371,7 @@ pub(super) fn filled(
             found: format!("float32 {:?}", weight.dims),
         });
     }
-    let tensor = Tensor::new(library, Element::F32, &port.dims)?;
+    let tensor = Tensor::new(library, arena, Element::F32, &port.dims)?;
     tensor.f32_mut().copy_from_slice(&weight.values);
     Ok(tensor)
 }

@@ -65,7 +65,8 @@ impl StepMemory {
         lr: f32,
     ) -> Result<StepMemory, OnnxError> {
         let library = session.library();
-        let host = |port: &Port| Tensor::new(library, port.element, &port.dims);
+        let arena = engine.arena.as_ref();
+        let host = |port: &Port| Tensor::new(library, arena, port.element, &port.dims);
         let device = engine.device();
         let device = device
             .map(|provider| Device::new(library, provider, engine))
@@ -84,11 +85,11 @@ impl StepMemory {
         let mut states = Vec::new();
         for port in &ports.states {
             let start = if is_weight(&port.name) {
-                filled(library, &session.name, port, weights)?
+                filled(library, arena, &session.name, port, weights)?
             } else {
                 host(port)?
             };
-            let other = Tensor::at(device.as_ref(), library, port.element, &port.dims)?;
+            let other = Tensor::at(device.as_ref(), library, arena, port.element, &port.dims)?;
             states.push(State {
                 name: port.name.clone(),
                 copies: [there(&start)?, other],
@@ -142,7 +143,13 @@ impl StepMemory {
             let device = self.on_device.as_ref().map(|it| &it.device);
             let tensor = match self.crossing.get(&port.name) {
                 Some(tensor) => Arc::clone(tensor),
-                None => Tensor::at(device, &self.library, port.element, &port.dims)?,
+                None => Tensor::at(
+                    device,
+                    &self.library,
+                    self.engine.arena.as_ref(),
+                    port.element,
+                    &port.dims,
+                )?,
             };
             bytes += tensor.bytes();
             self.crossing.insert(port.name.clone(), tensor);
@@ -185,7 +192,14 @@ impl StepMemory {
         let copies = [copy(0), copy(1)];
         if let Some(on_device) = &mut self.on_device {
             let twins = copies[0].iter();
-            let twins = twins.map(|tensor| Tensor::new(&self.library, Element::F32, &tensor.dims));
+            let twins = twins.map(|tensor| {
+                Tensor::new(
+                    &self.library,
+                    self.engine.arena.as_ref(),
+                    Element::F32,
+                    &tensor.dims,
+                )
+            });
             let twins = twins.collect::<Result<Vec<_>, _>>()?;
             let fetch = |copy: &[Arc<Tensor>]| {
                 let pairs = copy.iter().cloned().zip(twins.iter().cloned()).collect();
@@ -222,7 +236,7 @@ impl StepMemory {
         if self.on_device.is_none() {
             return Some(tensor.f32().to_vec());
         }
-        let twin = Tensor::new(&self.library, tensor.element, &tensor.dims).ok()?;
+        let twin = Tensor::new(&self.library, None, tensor.element, &tensor.dims).ok()?;
         let pairs = vec![(Arc::clone(tensor), Arc::clone(&twin))];
         let mut fetch = Transfer::alone(&self.library, &self.engine, pairs).ok()?;
         fetch.run().ok()?;

@@ -22,7 +22,9 @@
 #[allow(missing_docs, non_camel_case_types, non_snake_case, non_upper_case_globals, dead_code, unreachable_pub)]
 #[allow(unsafe_code, clippy::all, clippy::undocumented_unsafe_blocks, rustdoc::all)]
 mod bindings;
+mod arena;
 mod binding;
+mod blocks;
 mod borders;
 mod cut;
 mod device;
@@ -38,15 +40,17 @@ mod provider;
 mod run_options;
 mod segments;
 mod session;
+mod settings;
 mod step;
 mod tensor;
 mod threads;
 mod training;
 mod transfer;
 
+pub use arena::{Arena, MemoryBudget};
 pub use engine::Engine;
 pub use error::OnnxError;
-pub use inference::{Fill, InferenceConfig, OnnxInference, weight_names};
+pub use inference::{Fill, InferenceConfig, OUT_OF_MEMORY, OnnxInference, weight_names};
 pub use library::Library;
 pub use provider::{Provider, ProviderReport, ProviderState, Providers, TensorRt};
 pub use threads::{MOST as MOST_THREADS, Refusals, Threads};

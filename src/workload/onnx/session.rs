@@ -3,10 +3,11 @@
 #![allow(unsafe_code)]
 
 use super::OnnxError;
+use super::arena::Arena;
 use super::bindings::*;
 use super::engine::Ready;
 use super::library::{Library, call};
-use super::provider::{Asked, Provider};
+use super::settings::Settings;
 use super::tensor::Element;
 use super::threads::{Pool, Refusals};
 use std::ffi::{CStr, CString, c_char};
@@ -57,6 +58,8 @@ pub(super) struct Session {
     session: *mut OrtSession,
     /// Outlives the session: its threads are joined when that is released, in `drop`.
     pool: Arc<Pool>,
+    /// Its memory outlives it likewise.
+    arena: Option<Arena>,
     pub(super) name: String,
     pub(super) inputs: Vec<Port>,
     pub(super) outputs: Vec<Port>,
@@ -77,28 +80,37 @@ impl Session {
     ) -> Result<Session, OnnxError> {
         let mut session = ptr::null_mut();
         let settings = Settings::new(library, options)?;
-        // SAFETY: the model's bytes are read during the call only; the options live until `settings` drops.
-        unsafe {
-            call!(
-                library,
-                format!("load {name}"),
-                CreateSessionFromArray(
-                    library.env(),
-                    model.as_ptr().cast(),
-                    model.len(),
-                    settings.options,
-                    &raw mut session,
+        let arena = options.engine.arena.as_ref();
+        let mut make = || {
+            // SAFETY: the model's bytes are read during the call only; the options live until `settings` drops.
+            unsafe {
+                call!(
+                    library,
+                    format!("load {name}"),
+                    CreateSessionFromArray(
+                        library.env(),
+                        model.as_ptr().cast(),
+                        model.len(),
+                        settings.options,
+                        &raw mut session,
+                    )
                 )
-            )?;
+            }
+        };
+        match arena {
+            Some(arena) => arena.around(make)?,
+            None => make()?,
         }
         let mut loaded = Session {
             library: library.clone(),
             session,
             pool: Arc::clone(&settings.pool),
+            arena: options.engine.arena.clone(),
             name: name.to_string(),
             inputs: Vec::new(),
             outputs: Vec::new(),
         };
+        loaded.fits()?;
         loaded.inputs = loaded.ports(true)?;
         loaded.outputs = loaded.ports(false)?;
         Ok(loaded)
@@ -118,6 +130,12 @@ impl Session {
 
     pub(super) fn output(&self, name: &str) -> Option<&Port> {
         self.outputs.iter().find(|port| port.name == name)
+    }
+
+    /// Whether everything since the last call did fit into the session's arena. Asked after each run.
+    pub(super) fn fits(&self) -> Result<(), OnnxError> {
+        let refusal = self.arena.as_ref().and_then(Arena::refusal);
+        refusal.map_or(Ok(()), Err)
     }
 
     /// What the system refused to this session's threads; complete once it has run.
@@ -267,124 +285,6 @@ impl Drop for Session {
         if let Some(release) = self.library.api().ReleaseSession {
             // SAFETY: the session is ours and released once; its bindings hold a share and so are gone.
             unsafe { release(self.session) };
-        }
-    }
-}
-
-/// ONNX Runtime's session options, released on every path.
-struct Settings {
-    library: Library,
-    options: *mut OrtSessionOptions,
-    pool: Arc<Pool>,
-}
-
-impl Settings {
-    fn new(library: &Library, options: SessionOptions<'_>) -> Result<Settings, OnnxError> {
-        let mut settings = Settings {
-            library: library.clone(),
-            options: ptr::null_mut(),
-            pool: Pool::new(&options.engine.threads)?,
-        };
-        let level = if options.optimise {
-            GraphOptimizationLevel_ORT_ENABLE_ALL
-        } else {
-            GraphOptimizationLevel_ORT_DISABLE_ALL
-        };
-        let doing = "set a session's options";
-        // SAFETY: the options are made first and released by `drop`; every text is a C string.
-        unsafe {
-            call!(library, doing, CreateSessionOptions(&raw mut settings.options))?;
-            let made = settings.options;
-            settings.pool.enter(library, made)?;
-            for asked in &options.engine.active {
-                append(library, made, asked)?;
-            }
-            call!(
-                library,
-                doing,
-                SetSessionExecutionMode(made, ExecutionMode_ORT_SEQUENTIAL)
-            )?;
-            call!(library, doing, SetSessionGraphOptimizationLevel(made, level))?;
-            call!(library, doing, EnableCpuMemArena(made))?;
-            call!(library, doing, EnableMemPattern(made))?;
-            if let Some(prefix) = options.profile {
-                call!(library, doing, EnableProfiling(made, prefix.as_ptr()))?;
-            }
-        }
-        Ok(settings)
-    }
-}
-
-impl Drop for Settings {
-    fn drop(&mut self) {
-        if let (Some(release), false) = (self.library.api().ReleaseSessionOptions, self.options.is_null()) {
-            // SAFETY: made by `new`, released once.
-            unsafe { release(self.options) };
-        }
-    }
-}
-
-/// Has the session run on `asked` before what is appended after it.
-///
-/// # Safety
-/// `options` lives for the call.
-unsafe fn append(library: &Library, options: *mut OrtSessionOptions, asked: &Asked) -> Result<(), OnnxError> {
-    let doing = format!("use the provider {}", asked.provider);
-    let texts = |part: fn(&(String, String)) -> &String| -> Result<Vec<CString>, OnnxError> {
-        asked.options.iter().map(|pair| c_name(part(pair))).collect()
-    };
-    let (keys, values) = (texts(|pair| &pair.0)?, texts(|pair| &pair.1)?);
-    let pointers =
-        |texts: &[CString]| -> Vec<*const c_char> { texts.iter().map(|text| text.as_ptr()).collect() };
-    let (keys, values, count) = (pointers(&keys), pointers(&values), asked.options.len());
-    // SAFETY: promised by the caller; the texts live to the end of this function, and the provider's options, which the
-    // engine copies, are released on every path.
-    unsafe {
-        match asked.provider {
-            Provider::TensorRt => {
-                let mut made = ptr::null_mut();
-                call!(library, &doing, CreateTensorRTProviderOptions(&raw mut made))?;
-                let (keys, values) = (keys.as_ptr(), values.as_ptr());
-                let set = call!(
-                    library,
-                    &doing,
-                    UpdateTensorRTProviderOptions(made, keys, values, count)
-                );
-                let appended = set.and_then(|()| {
-                    call!(
-                        library,
-                        &doing,
-                        SessionOptionsAppendExecutionProvider_TensorRT_V2(options, made)
-                    )
-                });
-                if let Some(release) = library.api().ReleaseTensorRTProviderOptions {
-                    release(made);
-                }
-                appended
-            }
-            Provider::Cuda => {
-                let mut made = ptr::null_mut();
-                call!(library, &doing, CreateCUDAProviderOptions(&raw mut made))?;
-                let (keys, values) = (keys.as_ptr(), values.as_ptr());
-                let set = call!(
-                    library,
-                    &doing,
-                    UpdateCUDAProviderOptions(made, keys, values, count)
-                );
-                let appended = set.and_then(|()| {
-                    call!(
-                        library,
-                        &doing,
-                        SessionOptionsAppendExecutionProvider_CUDA_V2(options, made)
-                    )
-                });
-                if let Some(release) = library.api().ReleaseCUDAProviderOptions {
-                    release(made);
-                }
-                appended
-            }
-            // Always there.
-            Provider::Cpu => Ok(()),
         }
     }
 }

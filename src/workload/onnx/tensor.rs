@@ -3,6 +3,7 @@
 #![allow(unsafe_code, non_upper_case_globals)]
 
 use super::OnnxError;
+use super::arena::{Arena, Taken};
 use super::bindings::*;
 use super::device::Device;
 use super::library::{Library, call};
@@ -84,6 +85,7 @@ impl Drop for OnDevice {
 #[derive(Clone)]
 enum Storage {
     Host(Arc<Memory>),
+    Arena(Arc<Taken>),
     Device(Arc<OnDevice>),
 }
 
@@ -104,9 +106,18 @@ unsafe impl Send for Tensor {}
 unsafe impl Sync for Tensor {}
 
 impl Tensor {
-    /// A zeroed tensor. All `dims` are at least 0.
-    pub(super) fn new(library: &Library, element: Element, dims: &[i64]) -> Result<Arc<Tensor>, OnnxError> {
+    /// A zeroed tensor, in `arena` if there is one. All `dims` are at least 0.
+    pub(super) fn new(
+        library: &Library,
+        arena: Option<&Arena>,
+        element: Element,
+        dims: &[i64],
+    ) -> Result<Arc<Tensor>, OnnxError> {
         let bytes = size(element, dims)?;
+        if let Some(arena) = arena {
+            let storage = Storage::Arena(Arc::new(arena.take(bytes.max(1))?));
+            return Tensor::over(library, storage, element, dims, bytes);
+        }
         let lines = vec![Line([0; 64]); bytes.div_ceil(64).max(1)].into_boxed_slice();
         Tensor::over(
             library,
@@ -149,12 +160,13 @@ impl Tensor {
     pub(super) fn at(
         device: Option<&Arc<Device>>,
         library: &Library,
+        arena: Option<&Arena>,
         element: Element,
         dims: &[i64],
     ) -> Result<Arc<Tensor>, OnnxError> {
         match device {
             Some(device) => Tensor::on(device, element, dims),
-            None => Tensor::new(library, element, dims),
+            None => Tensor::new(library, arena, element, dims),
         }
     }
 
@@ -177,6 +189,7 @@ impl Tensor {
         unsafe {
             let (info, start): (_, *mut c_void) = match &memory {
                 Storage::Host(memory) => (library.memory(), (*memory.0.get()).as_mut_ptr().cast()),
+                Storage::Arena(memory) => (library.memory(), memory.start),
                 Storage::Device(memory) => (memory.device.info(), memory.start),
             };
             call!(
@@ -217,6 +230,7 @@ impl Tensor {
     pub(super) fn overlaps(&self, other: &Tensor) -> bool {
         let same = match (&self.memory, &other.memory) {
             (Storage::Host(left), Storage::Host(right)) => Arc::ptr_eq(left, right),
+            (Storage::Arena(left), Storage::Arena(right)) => Arc::ptr_eq(left, right),
             (Storage::Device(left), Storage::Device(right)) => Arc::ptr_eq(left, right),
             _ => false,
         };
@@ -228,6 +242,7 @@ impl Tensor {
         match &self.memory {
             // SAFETY: only the address is taken; the boxed slice itself is never replaced.
             Storage::Host(memory) => (unsafe { (*memory.0.get()).as_mut_ptr().cast() }, self.bytes),
+            Storage::Arena(memory) => (memory.start.cast(), self.bytes),
             Storage::Device(_) => (ptr::NonNull::dangling().as_ptr(), 0),
         }
     }

@@ -6,7 +6,7 @@
 use super::OnnxError;
 use super::cut::Cuttable;
 use super::engine::{Engine, Ready};
-use super::inference::ENGINE;
+use super::inference::code;
 use super::library::Library;
 use super::memory::StepMemory;
 use super::model::Weight;
@@ -206,7 +206,7 @@ impl OnnxTraining {
     fn step(&mut self) -> Result<Progress, WorkloadError> {
         let loss = self.memory.loss();
         let finite = self.memory.is_finite(1 - self.now);
-        if !loss.is_finite() || !finite.map_err(|_| WorkloadError::Failed(ENGINE))? {
+        if !loss.is_finite() || !finite.map_err(|error| code(&error))? {
             return Err(WorkloadError::NotANumber);
         }
         self.now = 1 - self.now;
@@ -246,7 +246,7 @@ impl Training for OnnxTraining {
             let fetched = (self.fetch)(self.memory.x.f32_mut(), self.memory.y.i64_mut());
             self.next = 0;
             if fetched {
-                self.memory.send().map_err(|_| WorkloadError::Failed(ENGINE))?;
+                self.memory.send().map_err(|error| code(&error))?;
             }
             self.next = u16::from(fetched);
             return Ok(if fetched { Progress::Ran } else { Progress::Dry });
@@ -269,7 +269,7 @@ impl Training for OnnxTraining {
             self.next = piece;
             return Err(WorkloadError::Aborted);
         }
-        ran.map_err(|_| WorkloadError::Failed(ENGINE))?;
+        ran.map_err(|error| code(&error))?;
         if usize::from(piece) < segments {
             self.next = piece + 1;
             return Ok(Progress::Ran);

@@ -98,7 +98,7 @@ impl Transfer {
             )
         };
         if status.is_null() {
-            return Ok(());
+            return self.session.fits();
         }
         library.check("copy between the host and the device", status)
     }
