@@ -185,3 +185,55 @@ impl Cuttable {
         .encode_to_vec()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::borders::borders;
+    use super::super::sharing::share;
+    use super::*;
+
+    const STEP: &[u8] = include_bytes!("../../../tests/fixtures/shapes_step.onnx");
+
+    /// Bytes that the borders keep, each tensor on its own, and in shared memory.
+    fn bytes(kept: &[Kept], borders: &[usize]) -> (u64, u64) {
+        let segment = |node: usize| borders.iter().filter(|border| **border <= node).count();
+        let across = kept.iter().filter(|it| segment(it.made) < segment(it.last));
+        let by_segment: Vec<Kept> = across
+            .map(|it| Kept {
+                made: segment(it.made),
+                last: segment(it.last),
+                bytes: it.bytes,
+            })
+            .collect();
+        let sum = by_segment.iter().map(|it| it.bytes).sum();
+        (sum, share(&by_segment).bytes.iter().sum())
+    }
+
+    #[test]
+    fn a_real_step_keeps_less_when_borders_are_chosen_for_it_and_less_again_when_memory_is_shared() {
+        let graph = Cuttable::new("shapes_step", STEP).unwrap();
+        let kept = graph.kept();
+        assert!(kept.len() > 50 && kept.iter().any(|it| it.bytes > 1_000_000));
+        // A node takes as long as what it makes is large; nodes of a step are much alike in that.
+        let mut times = vec![1; graph.nodes()];
+        for tensor in &kept {
+            times[tensor.made] += tensor.bytes / 1_000;
+        }
+        let step: u64 = times.iter().sum();
+        let mut sums = [0, 0, 0];
+        for part in [2, 4, 8, 12, 16] {
+            let even = borders(&times, step / part, 1_000, &[]);
+            let chosen = borders(&times, step / part, 1_000, &kept);
+            assert_eq!(even.len(), chosen.len());
+            let (even, chosen) = (bytes(&kept, &even), bytes(&kept, &chosen));
+            assert!(
+                chosen.0 <= even.0 && chosen.1 <= chosen.0,
+                "1/{part}: {even:?} {chosen:?}"
+            );
+            for (sum, it) in sums.iter_mut().zip([even.0, chosen.0, chosen.1]) {
+                *sum += it;
+            }
+        }
+        assert!(sums[0] > sums[1] && sums[1] > sums[2], "{sums:?}");
+    }
+}

@@ -5,6 +5,7 @@
 //! state, is copied by [`StepMemory::fetch`].
 
 use super::OnnxError;
+use super::borders::Kept;
 use super::device::Device;
 use super::engine::Ready;
 use super::finite::Finite;
@@ -12,8 +13,9 @@ use super::inference::filled;
 use super::library::Library;
 use super::model::Weight;
 use super::session::{Port, Session};
+use super::sharing::share;
 use super::step::{Step, no_tensor, out_name};
-use super::tensor::{Element, Tensor};
+use super::tensor::{Element, Tensor, size};
 use super::transfer::Transfer;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -50,8 +52,10 @@ pub(super) struct StepMemory {
     pub(super) states: Vec<State>,
     /// What the host publishes, by either copy: without a device the state's own tensors.
     published: [Vec<Arc<Tensor>>; 2],
-    /// What crosses a border, of every cut: one cut runs at a time, so they share by name.
+    /// What crosses a border of the last cut that was made.
     crossing: HashMap<String, Arc<Tensor>>,
+    /// The memory of what crosses borders. One cut runs at a time, so all of them share it.
+    blocks: Vec<Arc<Tensor>>,
     on_device: Option<OnDevice>,
 }
 
@@ -128,31 +132,59 @@ impl StepMemory {
             states,
             published: [Vec::new(), Vec::new()],
             crossing: HashMap::new(),
+            blocks: Vec::new(),
         })
     }
 
-    /// Makes memory for what crosses the borders between `sessions`, where there is none of that name; returns the bytes that
-    /// these borders keep.
+    /// Makes memory for what crosses the borders between `sessions`, the segments in their order, for [`find`](Self::find) to
+    /// tell until the next call. Returns its bytes.
     pub(super) fn cross(&mut self, sessions: &[Arc<Session>]) -> Result<usize, OnnxError> {
-        let mut bytes = 0;
-        for port in sessions.iter().flat_map(|session| &session.outputs) {
-            let of_state = self.states.iter().any(|state| out_name(&state.name) == port.name);
-            if port.name == "loss" || of_state {
-                continue;
+        let (mut ports, mut kept) = (Vec::new(), Vec::new());
+        for (made, session) in sessions.iter().enumerate() {
+            for port in &session.outputs {
+                let of_state = self.states.iter().any(|state| out_name(&state.name) == port.name);
+                if port.name != "loss" && !of_state {
+                    let last = sessions.iter().rposition(|it| it.input(&port.name).is_some());
+                    let (last, bytes) = (last.unwrap_or(made), size(port.element, &port.dims)? as u64);
+                    kept.push(Kept { made, last, bytes });
+                    ports.push(port);
+                }
             }
-            let device = self.on_device.as_ref().map(|it| &it.device);
-            let tensor = match self.crossing.get(&port.name) {
-                Some(tensor) => Arc::clone(tensor),
-                None => Tensor::at(
-                    device,
-                    &self.library,
-                    self.engine.arena.as_ref(),
-                    port.element,
-                    &port.dims,
-                )?,
+        }
+        let sharing = share(&kept);
+        // Memory of cuts that were given up goes.
+        self.crossing.clear();
+        self.blocks.retain(|block| block.is_shared());
+        self.blocks.sort_by_key(|block| block.bytes());
+        let device = self.on_device.as_ref().map(|it| &it.device);
+        let (mut used, mut bytes) = (vec![false; self.blocks.len()], 0);
+        let mut blocks = vec![None; sharing.bytes.len()];
+        let mut largest_first: Vec<(usize, u64)> = sharing.bytes.iter().copied().enumerate().collect();
+        largest_first.sort_by_key(|(_, bytes)| u64::MAX - bytes);
+        for (index, wanted) in largest_first {
+            let mut known = self.blocks.iter().zip(&mut used);
+            let known = known.find(|(block, used)| !**used && block.bytes() as u64 >= wanted);
+            let block = if let Some((block, used)) = known {
+                *used = true;
+                Arc::clone(block)
+            } else {
+                let values = [wanted.div_ceil(4) as i64];
+                let arena = self.engine.arena.as_ref();
+                let made = Tensor::at(device, &self.library, arena, Element::F32, &values)?;
+                self.blocks.push(Arc::clone(&made));
+                used.push(true);
+                made
             };
-            bytes += tensor.bytes();
-            self.crossing.insert(port.name.clone(), tensor);
+            bytes += block.bytes();
+            if let Some(place) = blocks.get_mut(index) {
+                *place = Some(block);
+            }
+        }
+        for (port, index) in ports.into_iter().zip(&sharing.block) {
+            if let Some(Some(block)) = blocks.get(*index) {
+                let tensor = block.view(port.element, &port.dims)?;
+                self.crossing.insert(port.name.clone(), tensor);
+            }
         }
         Ok(bytes)
     }

@@ -41,6 +41,7 @@ mod run_options;
 mod segments;
 mod session;
 mod settings;
+mod sharing;
 mod step;
 mod tensor;
 mod threads;

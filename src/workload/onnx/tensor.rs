@@ -172,8 +172,23 @@ impl Tensor {
 
     /// The beginning of `self`'s memory under another shape: a smaller minibatch of the same rows.
     pub(super) fn prefix(&self, dims: &[i64]) -> Result<Arc<Tensor>, OnnxError> {
-        let bytes = size(self.element, dims)?.min(self.bytes);
-        Tensor::over(&self.library, self.memory.clone(), self.element, dims, bytes)
+        self.view(self.element, dims)
+    }
+
+    /// The beginning of `self`'s memory as a tensor of another kind.
+    pub(super) fn view(&self, element: Element, dims: &[i64]) -> Result<Arc<Tensor>, OnnxError> {
+        let bytes = size(element, dims)?.min(self.bytes);
+        Tensor::over(&self.library, self.memory.clone(), element, dims, bytes)
+    }
+
+    /// Whether another tensor lies in the same memory.
+    pub(super) fn is_shared(&self) -> bool {
+        let tensors = match &self.memory {
+            Storage::Host(memory) => Arc::strong_count(memory),
+            Storage::Arena(memory) => Arc::strong_count(memory),
+            Storage::Device(memory) => Arc::strong_count(memory),
+        };
+        tensors > 1
     }
 
     fn over(
@@ -283,7 +298,8 @@ impl Drop for Tensor {
     }
 }
 
-fn size(element: Element, dims: &[i64]) -> Result<usize, OnnxError> {
+/// Bytes of a tensor.
+pub(super) fn size(element: Element, dims: &[i64]) -> Result<usize, OnnxError> {
     let elements = dims.iter().try_fold(1_usize, |product, dim| {
         product.checked_mul(usize::try_from(*dim).ok()?)
     });
