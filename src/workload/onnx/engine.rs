@@ -54,7 +54,7 @@ impl Ready {
                     ready.active.push(asked.clone());
                     ProviderState::Active
                 }
-                Err(OnnxError::Engine { message, .. }) => ProviderState::of_refusal(message),
+                Err(OnnxError::Engine { message, .. }) => ProviderState::of_refusal(&message),
                 Err(other) => return Err(other),
             };
             ready.report.rows.push((asked.provider, state));

@@ -133,7 +133,10 @@ pub enum ProviderState {
 
 impl ProviderState {
     /// Sorts ONNX Runtime's message.
-    pub(super) fn of_refusal(message: String) -> ProviderState {
+    pub(super) fn of_refusal(message: &str) -> ProviderState {
+        // What stands before is a place in ONNX Runtime's own sources.
+        let message = message.rsplit("] : 1 : FAIL : ").next().unwrap_or(message);
+        let message = message.trim().to_string();
         if message.contains("not enabled in this build") {
             ProviderState::NotBuilt
         } else if message.contains("Failed to load") || message.contains("cannot open shared object") {
@@ -152,11 +155,10 @@ impl fmt::Display for ProviderState {
             ProviderState::NotLoaded(reason) => {
                 write!(
                     f,
-                    "failed to load ({}); put its libraries on the loader's path",
-                    reason.trim()
+                    "failed to load ({reason}); put its libraries on the loader's path"
                 )
             }
-            ProviderState::Refused(reason) => write!(f, "refused ({})", reason.trim()),
+            ProviderState::Refused(reason) => write!(f, "refused ({reason})"),
         }
     }
 }
@@ -234,7 +236,9 @@ mod tests {
                 (Provider::TensorRt, ProviderState::NotBuilt),
                 (
                     Provider::Cuda,
-                    ProviderState::of_refusal("Failed to load shared library\n".to_string()),
+                    ProviderState::of_refusal(
+                        "a.cc:1 Get() [ONNXRuntimeError] : 1 : FAIL : Failed to load shared library\n",
+                    ),
                 ),
                 (Provider::Cpu, ProviderState::Active),
             ],
@@ -248,7 +252,7 @@ mod tests {
              nodes: 7 on CPUExecutionProvider"
         );
         assert_eq!(report.active().collect::<Vec<_>>(), [Provider::Cpu]);
-        let other = ProviderState::of_refusal("no device".to_string());
+        let other = ProviderState::of_refusal("no device");
         assert_eq!(other.to_string(), "refused (no device)");
     }
 
