@@ -1,5 +1,5 @@
-//! Execution providers: what is asked, what is active and why the rest is not; and the way over a device's memory, tried
-//! with memory of the processor's own.
+//! Execution providers: what is asked, what is active and why the rest is not; and the way over a device's
+//! memory, tried with memory of the processor's own.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -53,14 +53,16 @@ fn what_this_build_does_not_have_is_told_and_the_processor_does_the_work() {
             "in the order asked for"
         );
         assert_eq!(report.rows[2].1, ProviderState::Active);
-        // The library of `make onnxruntime` is one for processors.
+        // The library of `make onnxruntime` is one for processors; others know of providers whose files they lack.
         for (provider, state) in &report.rows[..2] {
-            assert_eq!(*state, ProviderState::NotBuilt, "{provider}: {state}");
+            let known = matches!(state, ProviderState::NotBuilt | ProviderState::NotLoaded(_));
+            assert!(known, "{provider}: {state}");
         }
         assert_eq!(report.active().collect::<Vec<_>>(), [Provider::Cpu]);
+        let text = report.to_string();
         assert!(
-            report.to_string().contains("cuda: not enabled in this build"),
-            "{report}"
+            text.contains("cuda: not enabled in this build") || text.contains("cuda: failed to load"),
+            "{text}"
         );
     }
     assert_eq!(step(&mut trained).to_bits(), step(&mut plain).to_bits());

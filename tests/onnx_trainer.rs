@@ -13,7 +13,8 @@ use fulcrum::workload::{Progress, Training, WorkloadError, swap};
 use std::time::Duration;
 use tiny::*;
 
-/// Steps over good data; then every pixel is no number. As many as a swap holds sets that nobody has taken yet.
+/// Steps over good data; then every pixel is no number. As many as a swap holds sets that nobody has taken
+/// yet.
 const GOOD: u32 = 3;
 
 /// The training job, telling its state after each step and each failure.

@@ -1,18 +1,20 @@
-//! An [`Arena`]: a fixed amount of memory that one workload lives in, and a [`MemoryBudget`] that arenas are cut from.
+//! An [`Arena`]: a fixed amount of memory that one workload lives in, and a [`MemoryBudget`] that arenas are
+//! cut from.
 //!
-//! ONNX Runtime has one environment in a process, and that environment one shared allocator for the processor's memory. But
-//! a session keeps the allocator that it found when it was made. So an arena is registered for just as long as a session is
-//! being made, one at a time, and every workload has a cap of its own: what training takes can never be missing for
-//! inference.
+//! ONNX Runtime has one environment in a process, and that environment one shared allocator for the
+//! processor's memory. But a session keeps the allocator that it found when it was made. So an arena is
+//! registered for just as long as a session is being made, one at a time, and every workload has a cap of its
+//! own: what training takes can never be missing for inference.
 //!
-//! What lies in an arena: the tensors that the workload's pieces read and write, constants of the model, and what ONNX Runtime
-//! needs between two nodes (with its memory pattern one block for a run, taken and given back). What does not: ONNX
-//! Runtime's own graph and some hundred bytes a node and run on the heap, and memory of a device, which has an option of its
-//! provider (`gpu_mem_limit`).
+//! What lies in an arena: the tensors that the workload's pieces read and write, constants of the model, and
+//! what ONNX Runtime needs between two nodes (with its memory pattern one block for a run, taken and given
+//! back). What does not: ONNX Runtime's own graph and some hundred bytes a node and run on the heap, and
+//! memory of a device, which has an option of its provider (`gpu_mem_limit`).
 //!
-//! ONNX Runtime does not survive an allocator that has nothing (1.31.1 reads address 0). So what does not fit into an arena
-//! comes from the heap for the length of that run, and the run counts as failed: at registration the workload is refused
-//! then, and since every later run takes what the first one took, later this happens only to workloads that share an arena.
+//! ONNX Runtime does not survive an allocator that has nothing (1.31.1 reads address 0). So what does not fit
+//! into an arena comes from the heap for the length of that run, and the run counts as failed: at
+//! registration the workload is refused then, and since every later run takes what the first one took, later
+//! this happens only to workloads that share an arena.
 
 #![allow(unsafe_code)]
 
@@ -74,7 +76,8 @@ impl fmt::Debug for Arena {
 }
 
 impl Arena {
-    /// Takes `bytes` from the operating system; with `lock` they are there from the beginning and never leave for a disk.
+    /// Takes `bytes` from the operating system; with `lock` they are there from the beginning and never leave
+    /// for a disk.
     ///
     /// # Errors
     /// [`OnnxError::Memory`] if the operating system has no such region. That it does not lock it is none: see
@@ -129,8 +132,8 @@ impl Arena {
         self.0.with(|blocks| blocks.used())
     }
 
-    /// The most bytes that were in use at once: what the workload needs. Known once it is registered, since every run takes the
-    /// same.
+    /// The most bytes that were in use at once: what the workload needs. Known once it is registered, since
+    /// every run takes the same.
     pub fn peak(&self) -> usize {
         self.0.with(|blocks| blocks.peak())
     }
@@ -143,7 +146,8 @@ impl Arena {
         )
     }
 
-    /// The errno with which the operating system refused to lock it; grant CAP_IPC_LOCK or raise the memlock limit.
+    /// The errno with which the operating system refused to lock it; grant CAP_IPC_LOCK or raise the memlock
+    /// limit.
     pub fn lock_refused(&self) -> Option<i32> {
         self.0.lock_refused
     }
@@ -189,8 +193,8 @@ impl Arena {
         }
         let library = &self.0.library;
         let table = (&raw const self.0.table).cast_mut();
-        // SAFETY: the table lives as long as the arena, of which the session holds a share; ONNX Runtime's functions do not
-        // change it. The description is the one that the table itself gives.
+        // SAFETY: the table lives as long as the arena, of which the session holds a share; ONNX Runtime's
+        // functions do not change it. The description is the one that the table itself gives.
         let made = unsafe {
             let doing = "use an arena";
             call!(library, doing, RegisterAllocator(library.env().cast_mut(), table)).and_then(|()| {
@@ -209,8 +213,8 @@ impl Arena {
 }
 
 impl Inner {
-    /// Uses the list. A session runs on one thread at a time, so another one is met here only while workloads are registered
-    /// or where an arena is shared; it is gone again after some list entries.
+    /// Uses the list. A session runs on one thread at a time, so another one is met here only while workloads
+    /// are registered or where an arena is shared; it is gone again after some list entries.
     fn with<T>(&self, use_it: impl FnOnce(&mut Blocks) -> T) -> T {
         while self.busy.swap(true, Ordering::Acquire) {
             std::hint::spin_loop();
@@ -261,7 +265,8 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // SAFETY: ours, and whoever points into it holds a share. An unmapping of a whole region has no way to fail.
+        // SAFETY: ours, and whoever points into it holds a share. An unmapping of a whole region has no way
+        // to fail.
         let _ = unsafe { rustix::mm::munmap(self.region, self.length) };
     }
 }
@@ -301,8 +306,8 @@ unsafe extern "C" fn info(this: *const OrtAllocator) -> *const OrtMemoryInfo {
     unsafe { this.cast::<Inner>().as_ref() }.map_or(ptr::null(), |inner| inner.library.memory())
 }
 
-/// How many bytes all workloads together may have: admission of memory, a plain sum. Cheap to clone; the clones are the same
-/// budget.
+/// How many bytes all workloads together may have: admission of memory, a plain sum. Cheap to clone; the
+/// clones are the same budget.
 #[derive(Clone, Debug)]
 pub struct MemoryBudget(Arc<Budget>);
 

@@ -10,8 +10,8 @@ struct Block {
     taken: bool,
 }
 
-/// Which parts of a region are taken: a list of blocks in the order of their offsets, the first that fits is taken. The list
-/// has its whole capacity from the beginning, so neither taking nor giving back allocates.
+/// Which parts of a region are taken: a list of blocks in the order of their offsets, the first that fits is
+/// taken. The list has its whole capacity from the beginning, so neither taking nor giving back allocates.
 #[derive(Debug)]
 pub(super) struct Blocks {
     blocks: Vec<Block>,
@@ -21,7 +21,8 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    /// A free region of `length` bytes, rounded down to whole multiples of [`ALIGN`], in at most `most` blocks.
+    /// A free region of `length` bytes, rounded down to whole multiples of [`ALIGN`], in at most `most`
+    /// blocks.
     pub(super) fn new(length: usize, most: usize) -> Blocks {
         let mut blocks = Vec::with_capacity(most.max(1));
         blocks.push(Block {

@@ -19,14 +19,15 @@ struct Cost {
     longest: u64,
 }
 
-/// The borders of the cut with the fewest segments of at most `wanted`; of these the one whose borders keep the fewest
-/// bytes; of these the one whose longest segment is the shortest. `times` is the time of each node, in the unit of
-/// `wanted`. A node longer than `wanted` is a segment of its own: it cannot be divided. At most `most` segments, which are
-/// made longer where there would be more.
+/// The borders of the cut with the fewest segments of at most `wanted`; of these the one whose borders keep
+/// the fewest bytes; of these the one whose longest segment is the shortest. `times` is the time of each
+/// node, in the unit of `wanted`. A node longer than `wanted` is a segment of its own: it cannot be divided.
+/// At most `most` segments, which are made longer where there would be more.
 ///
-/// A tensor that crosses several borders is kept once, so the bytes of a cut are the sum over its segments of what a
-/// segment makes and a later one reads. Each term depends on the two ends of one segment alone, and so the best cut up to a
-/// border is the best cut up to the border before it and one segment more: dynamic programming finds the least exactly.
+/// A tensor that crosses several borders is kept once, so the bytes of a cut are the sum over its segments of
+/// what a segment makes and a later one reads. Each term depends on the two ends of one segment alone, and so
+/// the best cut up to a border is the best cut up to the border before it and one segment more: dynamic
+/// programming finds the least exactly.
 pub(super) fn borders(times: &[u64], wanted: u64, most: usize, kept: &[Kept]) -> Vec<usize> {
     let capacity = capacity(times, wanted, most);
     let mut made: Vec<Vec<Kept>> = vec![Vec::new(); times.len()];

@@ -1,7 +1,7 @@
 //! The cut: where a training step is divided into segments, and the segments as models of their own.
 //!
-//! A segment is a run of nodes in the graph's own order, so running all segments one after the other over the same
-//! buffers computes what the whole graph computes, bit for bit.
+//! A segment is a run of nodes in the graph's own order, so running all segments one after the other over the
+//! same buffers computes what the whole graph computes, bit for bit.
 
 use super::OnnxError;
 use super::borders::Kept;
@@ -17,8 +17,8 @@ pub(super) struct Cuttable {
 }
 
 impl Cuttable {
-    /// Reads `bytes` and checks that the nodes stand in an order in which they can run. Every node gets the name
-    /// `n<index>`, by which the profile reports it.
+    /// Reads `bytes` and checks that the nodes stand in an order in which they can run. Every node gets the
+    /// name `n<index>`, by which the profile reports it.
     pub(super) fn new(name: &str, bytes: &[u8]) -> Result<Cuttable, OnnxError> {
         let (model, mut graph) = decode(name, bytes)?;
         let wrong = |reason: String| OnnxError::Decode {
@@ -64,8 +64,8 @@ impl Cuttable {
         self.with(self.graph.clone())
     }
 
-    /// Every tensor that a border may have to keep, by the nodes it lies between. The step's own inputs and outputs have
-    /// memory anyway. A tensor whose size the model does not tell counts nothing.
+    /// Every tensor that a border may have to keep, by the nodes it lies between. The step's own inputs and
+    /// outputs have memory anyway. A tensor whose size the model does not tell counts nothing.
     pub(super) fn kept(&self) -> Vec<Kept> {
         let mut bytes: HashMap<&str, u64> = HashMap::new();
         for info in &self.graph.value_info {
@@ -91,8 +91,8 @@ impl Cuttable {
         kept
     }
 
-    /// The segments that begin at node 0 and at each of `borders` (ascending), as files. `types` gives the type of a
-    /// tensor that crosses a border, as far as known; the model's own value_info is asked first.
+    /// The segments that begin at node 0 and at each of `borders` (ascending), as files. `types` gives the
+    /// type of a tensor that crosses a border, as far as known; the model's own value_info is asked first.
     pub(super) fn segments(&self, borders: &[usize]) -> Result<Vec<Vec<u8>>, OnnxError> {
         let mut types: HashMap<&str, &ValueInfoProto> = HashMap::new();
         for info in self

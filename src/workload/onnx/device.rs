@@ -29,7 +29,8 @@ unsafe impl Send for Device {}
 unsafe impl Sync for Device {}
 
 impl Device {
-    /// The memory of `provider`, the first one of `engine`. It is had through a session, and all sessions there share it.
+    /// The memory of `provider`, the first one of `engine`. It is had through a session, and all sessions
+    /// there share it.
     pub(super) fn new(
         library: &Library,
         provider: Provider,
@@ -83,7 +84,8 @@ impl Device {
 impl Drop for Device {
     fn drop(&mut self) {
         let api = self.session.library().api();
-        // SAFETY: made by `new`, released once; every tensor in this memory holds a share of the device and so is gone.
+        // SAFETY: made by `new`, released once; every tensor in this memory holds a share of the device and
+        // so is gone.
         unsafe {
             if let (Some(release), false) = (api.ReleaseAllocator, self.allocator.is_null()) {
                 release(self.allocator);

@@ -19,8 +19,8 @@ pub struct Engine {
     pub providers: Providers,
     /// The memory it lives in; `None`, the default: what the heap has.
     pub memory: Option<Arena>,
-    /// Handles the processor's memory as that of a device: tensors lie in memory of the engine's own, and what the host
-    /// writes or reads is copied. Of use only to try that way where there is no device.
+    /// Handles the processor's memory as that of a device: tensors lie in memory of the engine's own, and
+    /// what the host writes or reads is copied. Of use only to try that way where there is no device.
     pub staged: bool,
 }
 

@@ -49,8 +49,8 @@ pub enum OnnxError {
         /// What was found.
         found: String,
     },
-    /// An output would be written into memory that another tensor of the same run uses: training would go wrong without
-    /// any error.
+    /// An output would be written into memory that another tensor of the same run uses: training would go
+    /// wrong without any error.
     Aliased {
         /// The output.
         output: String,
@@ -68,7 +68,8 @@ pub enum OnnxError {
     },
     /// The largest minibatch is 0 or above [`crate::limits::MINIBATCH`].
     Minibatch(usize),
-    /// A workload needs more memory than its arena has, or an arena more than the budget has left. All in bytes.
+    /// A workload needs more memory than its arena has, or an arena more than the budget has left. All in
+    /// bytes.
     Memory {
         /// What was asked for and did not fit.
         wanted: usize,

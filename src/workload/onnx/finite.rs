@@ -10,8 +10,8 @@ use super::tensor::{Element, Tensor};
 use super::transfer::model_of;
 use std::sync::Arc;
 
-/// A model that takes every value from itself and adds all up: zero if all are finite, else no number. Only that one value
-/// comes to the host.
+/// A model that takes every value from itself and adds all up: zero if all are finite, else no number. Only
+/// that one value comes to the host.
 pub(super) struct Finite {
     binding: Binding,
     sum: Arc<Tensor>,

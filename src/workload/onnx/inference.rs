@@ -79,8 +79,9 @@ pub fn weight_names(what: &str, model: &[u8]) -> Result<Vec<String>, OnnxError> 
 }
 
 impl OnnxInference {
-    /// Loads `model` (input `x` of `[N, ...]`, the weights, output `logits` of `[N, classes]`), fills both sets of weights and runs
-    /// every minibatch size once over each, so that no later run has anything to set up.
+    /// Loads `model` (input `x` of `[N, ...]`, the weights, output `logits` of `[N, classes]`), fills both
+    /// sets of weights and runs every minibatch size once over each, so that no later run has anything to set
+    /// up.
     pub fn new(library: &Library, model: &[u8], config: InferenceConfig) -> Result<OnnxInference, OnnxError> {
         let InferenceConfig {
             name,
@@ -243,7 +244,8 @@ impl OnnxInference {
         self.session.refusals()
     }
 
-    /// The version of the weights in use: 0 for the start values, then what the trainer's end of the swap counted.
+    /// The version of the weights in use: 0 for the start values, then what the trainer's end of the swap
+    /// counted.
     pub fn version(&self) -> u32 {
         self.version
     }

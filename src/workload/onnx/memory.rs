@@ -1,8 +1,8 @@
 //! The [`StepMemory`]: every tensor that the segments of a step read and write.
 //!
-//! On the processor all of them lie in the host's memory. On a device everything lies there but the loss; what the host
-//! writes, the minibatch, has a twin in the host's memory and is copied by [`StepMemory::send`], and what the host reads, the
-//! state, is copied by [`StepMemory::fetch`].
+//! On the processor all of them lie in the host's memory. On a device everything lies there but the loss;
+//! what the host writes, the minibatch, has a twin in the host's memory and is copied by
+//! [`StepMemory::send`], and what the host reads, the state, is copied by [`StepMemory::fetch`].
 
 use super::OnnxError;
 use super::borders::Kept;
@@ -60,7 +60,8 @@ pub(super) struct StepMemory {
 }
 
 impl StepMemory {
-    /// Memory for the step `ports` of the model in `session`. The weights start as `weights` say, other state at zero.
+    /// Memory for the step `ports` of the model in `session`. The weights start as `weights` say, other state
+    /// at zero.
     pub(super) fn new(
         session: &Arc<Session>,
         engine: &Arc<Ready>,
@@ -136,8 +137,8 @@ impl StepMemory {
         })
     }
 
-    /// Makes memory for what crosses the borders between `sessions`, the segments in their order, for [`find`](Self::find) to
-    /// tell until the next call. Returns its bytes.
+    /// Makes memory for what crosses the borders between `sessions`, the segments in their order, for
+    /// [`find`](Self::find) to tell until the next call. Returns its bytes.
     pub(super) fn cross(&mut self, sessions: &[Arc<Session>]) -> Result<usize, OnnxError> {
         let (mut ports, mut kept) = (Vec::new(), Vec::new());
         for (made, session) in sessions.iter().enumerate() {
@@ -209,7 +210,8 @@ impl StepMemory {
         self.crossing.get(name).map(Arc::clone)
     }
 
-    /// Makes ready what is published: `names`, each of which there must be. Returns the number of their values.
+    /// Makes ready what is published: `names`, each of which there must be. Returns the number of their
+    /// values.
     pub(super) fn publish(&mut self, model: &str, names: &[String]) -> Result<usize, OnnxError> {
         let states = names.iter().map(|wanted| {
             let state = self.states.iter().find(|state| state.name == *wanted);
@@ -279,7 +281,8 @@ impl StepMemory {
         self.loss.f32().first().copied().unwrap_or(f32::NAN)
     }
 
-    /// A finite loss does not prove a finite state: the optimiser may have divided or squared its way out of range.
+    /// A finite loss does not prove a finite state: the optimiser may have divided or squared its way out of
+    /// range.
     pub(super) fn is_finite(&mut self, copy: usize) -> Result<bool, OnnxError> {
         let finite = self.on_device.as_mut().map(|it| &mut it.finite);
         if let Some(finite) = finite.and_then(|copies| copies.get_mut(copy)) {

@@ -1,22 +1,23 @@
 //! ONNX Runtime as the engine of inference and training, opened at run time.
 //!
-//! Nothing is linked: the library is found by [`Library::open`] (`FULCRUM_ORT_LIB`, the loader's path, the place where
-//! `make onnxruntime` puts it) and asked for version 17 of its C API, so one binary serves ONNX Runtime 1.17 and later.
-//! A version is never probed: a library that is too old says so on stderr by itself.
+//! Nothing is linked: the library is found by [`Library::open`] (`FULCRUM_ORT_LIB`, the loader's path, the
+//! place where `make onnxruntime` puts it) and asked for version 17 of its C API, so one binary serves ONNX
+//! Runtime 1.17 and later. A version is never probed: a library that is too old says so on stderr by itself.
 //!
 //! The bindings are bindgen's output, committed, the same for x86-64 and aarch64. To make them anew:
-//! `ORT_INCLUDE_DIR=<folder of onnxruntime_c_api.h> cargo build --features bindgen`, then put the file that the build
-//! names under the notice in `bindings.rs`.
+//! `ORT_INCLUDE_DIR=<folder of onnxruntime_c_api.h> cargo build --features bindgen`, then put the file that
+//! the build names under the notice in `bindings.rs`.
 //!
-//! The crate `onnxruntime-sys` is not used: its only release, 0.0.14, has no bindings for aarch64 Linux (on a Jetson it
-//! compiles to nothing), downloads ONNX Runtime 1.8.1 in its build script, and maps C enums to Rust enums, which is
-//! undefined behaviour as soon as the library returns a value the enum does not know.
+//! The crate `onnxruntime-sys` is not used: its only release, 0.0.14, has no bindings for aarch64 Linux (on a
+//! Jetson it compiles to nothing), downloads ONNX Runtime 1.8.1 in its build script, and maps C enums to Rust
+//! enums, which is undefined behaviour as soon as the library returns a value the enum does not know.
 //!
-//! Training is an ordinary graph: forward, backward and optimiser of standard operators, the state as inputs and
-//! outputs. It runs on every ONNX Runtime. The training API of ONNX Runtime is unmaintained since 1.19.2 and not used.
+//! Training is an ordinary graph: forward, backward and optimiser of standard operators, the state as inputs
+//! and outputs. It runs on every ONNX Runtime. The training API of ONNX Runtime is unmaintained since 1.19.2
+//! and not used.
 //!
-//! Our side allocates nothing after registration. ONNX Runtime itself makes about two small, short-lived allocations a
-//! node and run, none of them of a tensor's size once every minibatch size has run once.
+//! Our side allocates nothing after registration. ONNX Runtime itself makes about two small, short-lived
+//! allocations a node and run, none of them of a tensor's size once every minibatch size has run once.
 
 #[rustfmt::skip]
 #[allow(missing_docs, non_camel_case_types, non_snake_case, non_upper_case_globals, dead_code, unreachable_pub)]

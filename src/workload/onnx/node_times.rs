@@ -39,8 +39,8 @@ impl Drop for Scratch {
 
 /// What a profile tells of the nodes.
 pub(super) struct NodeTimes {
-    /// Of each node, ns; 0 for one that the profile does not mention. On a device this is the time to hand the node over, not
-    /// the time that it runs.
+    /// Of each node, ns; 0 for one that the profile does not mention. On a device this is the time to hand
+    /// the node over, not the time that it runs.
     pub(super) times: Vec<u64>,
     /// Nodes that each provider ran, by ONNX Runtime's name of it.
     pub(super) providers: Vec<(String, usize)>,
@@ -107,8 +107,8 @@ fn read(path: &Path, nodes: usize) -> Result<NodeTimes, OnnxError> {
     })
 }
 
-/// The mean of the middle half of the later half: the profile counts whole microseconds, so a median would be too coarse
-/// for a short node, and a plain mean would count interruptions.
+/// The mean of the middle half of the later half: the profile counts whole microseconds, so a median would be
+/// too coarse for a short node, and a plain mean would count interruptions.
 fn middle(times: &[u64]) -> u64 {
     let mut warm = times.get(times.len() / 2..).unwrap_or_default().to_vec();
     warm.sort_unstable();

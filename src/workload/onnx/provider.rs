@@ -1,7 +1,9 @@
-//! [`Providers`]: on which execution providers a workload is to run, and [`ProviderReport`]: on which it does.
+//! [`Providers`]: on which execution providers a workload is to run, and [`ProviderReport`]: on which it
+//! does.
 //!
-//! `GetAvailableProviders` of ONNX Runtime lists what was compiled in, not what works. So each provider that is asked for is
-//! tried with a model of one node, at registration; those that fail are left out and the reason is kept.
+//! `GetAvailableProviders` of ONNX Runtime lists what was compiled in, not what works. So each provider that
+//! is asked for is tried with a model of one node, at registration; those that fail are left out and the
+//! reason is kept.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -48,11 +50,13 @@ pub struct TensorRt {
     pub engine_cache: Option<PathBuf>,
     /// Half precision where TensorRT finds it faster (`trt_fp16_enable`).
     pub fp16: bool,
-    /// 8-bit integers (`trt_int8_enable`); the model must be quantised, or `trt_int8_calibration_table_name` be in `other`.
+    /// 8-bit integers (`trt_int8_enable`); the model must be quantised, or `trt_int8_calibration_table_name`
+    /// be in `other`.
     pub int8: bool,
     /// Runs on this deep learning accelerator, where the board has one (`trt_dla_enable`, `trt_dla_core`).
     pub dla_core: Option<u32>,
-    /// Further options of the provider, keys and values as ONNX Runtime documents them; `device_id` for example.
+    /// Further options of the provider, keys and values as ONNX Runtime documents them; `device_id` for
+    /// example.
     pub other: Vec<(String, String)>,
 }
 
@@ -72,16 +76,17 @@ impl Asked {
     }
 }
 
-/// The providers to try, in the order of preference. The processor always comes last and never fails; the default is the
-/// processor alone.
+/// The providers to try, in the order of preference. The processor always comes last and never fails; the
+/// default is the processor alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Providers {
     pub(super) asked: Vec<Asked>,
 }
 
 impl Providers {
-    /// Then this one, with options as ONNX Runtime documents them: for CUDA `device_id`, `gpu_mem_limit` in bytes,
-    /// `arena_extend_strategy`, `cudnn_conv_algo_search` and so on. What follows the processor is never used.
+    /// Then this one, with options as ONNX Runtime documents them: for CUDA `device_id`, `gpu_mem_limit` in
+    /// bytes, `arena_extend_strategy`, `cudnn_conv_algo_search` and so on. What follows the processor is
+    /// never used.
     pub fn then(mut self, provider: Provider, options: &[(&str, &str)]) -> Providers {
         let text = |(key, value): &(&str, &str)| (key.to_string(), value.to_string());
         self.asked.push(Asked {
@@ -168,8 +173,9 @@ impl fmt::Display for ProviderState {
 pub struct ProviderReport {
     /// In the order asked for; the processor last.
     pub rows: Vec<(Provider, ProviderState)>,
-    /// Nodes of the model that each provider ran, by ONNX Runtime's name of the provider. Empty where the processor alone is
-    /// active. An active provider may run few nodes or none: what it has no kernel for runs on the next.
+    /// Nodes of the model that each provider ran, by ONNX Runtime's name of the provider. Empty where the
+    /// processor alone is active. An active provider may run few nodes or none: what it has no kernel for
+    /// runs on the next.
     pub nodes: Vec<(String, usize)>,
 }
 

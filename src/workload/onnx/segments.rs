@@ -103,7 +103,8 @@ impl Cutter<'_> {
         )
     }
 
-    /// Cuts at most [`ROUNDS`] times, each finer than the last, until the longest segment is as short as wanted.
+    /// Cuts at most [`ROUNDS`] times, each finer than the last, until the longest segment is as short as
+    /// wanted.
     pub(super) fn cut(
         &self,
         memory: &mut StepMemory,
@@ -127,7 +128,8 @@ impl Cutter<'_> {
                 return Ok(made);
             }
             round += 1;
-            // A little less than in proportion: segments are cut at node borders, not just where one would like.
+            // A little less than in proportion: segments are cut at node borders, not just where one would
+            // like.
             target = (u128::from(target) * u128::from(wanted.0) * 95 / (u128::from(longest.0) * 100)) as u64;
         }
     }
@@ -159,8 +161,8 @@ impl Cutter<'_> {
         Ok(made)
     }
 
-    /// Runs whole steps over whatever is in `x` and notes the upper length of each piece. The runs write the idle copy,
-    /// so the state, in copy 0, stays as it is.
+    /// Runs whole steps over whatever is in `x` and notes the upper length of each piece. The runs write the
+    /// idle copy, so the state, in copy 0, stays as it is.
     fn measure(&self, segments: &mut Segments, memory: &mut StepMemory) -> Result<Pieces, OnnxError> {
         // Labels of zero are in range for any number of classes.
         memory.y.i64_mut().fill(0);
@@ -193,7 +195,8 @@ impl Cutter<'_> {
         Ok(lengths)
     }
 
-    /// Processor time where a piece runs on the calling thread alone, for then an interruption does not count.
+    /// Processor time where a piece runs on the calling thread alone, for then an interruption does not
+    /// count.
     fn now(&self) -> Nanos {
         if self.engine.on_calling_thread() {
             thread_time()

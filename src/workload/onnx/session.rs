@@ -82,7 +82,8 @@ impl Session {
         let settings = Settings::new(library, options)?;
         let arena = options.engine.arena.as_ref();
         let mut make = || {
-            // SAFETY: the model's bytes are read during the call only; the options live until `settings` drops.
+            // SAFETY: the model's bytes are read during the call only; the options live until `settings`
+            // drops.
             unsafe {
                 call!(
                     library,
@@ -187,7 +188,8 @@ impl Session {
     fn ports(&self, inputs: bool) -> Result<Vec<Port>, OnnxError> {
         let doing = format!("describe {}", self.name);
         let mut count = 0;
-        // SAFETY: the session is ours, every out pointer is valid, and what is handed out is freed or released here.
+        // SAFETY: the session is ours, every out pointer is valid, and what is handed out is freed or
+        // released here.
         unsafe {
             if inputs {
                 call!(

@@ -86,8 +86,8 @@ unsafe fn append(library: &Library, options: *mut OrtSessionOptions, asked: &Ask
     let pointers =
         |texts: &[CString]| -> Vec<*const c_char> { texts.iter().map(|text| text.as_ptr()).collect() };
     let (keys, values, count) = (pointers(&keys), pointers(&values), asked.options.len());
-    // SAFETY: promised by the caller; the texts live to the end of this function, and the provider's options, which the
-    // engine copies, are released on every path.
+    // SAFETY: promised by the caller; the texts live to the end of this function, and the provider's options,
+    // which the engine copies, are released on every path.
     unsafe {
         match asked.provider {
             Provider::TensorRt => {

@@ -11,10 +11,11 @@ pub(super) struct Sharing {
     pub(super) bytes: Vec<u64>,
 }
 
-/// Gives each of `tensors`, whose `made` and `last` are segments here, a block. A tensor has its block from the segment that
-/// makes it to the last one that reads it, both included: what a segment reads stays as it is while it runs, so that it can
-/// be run again. Larger tensors of a segment come first; each takes the smallest free block that holds it, or a new one. So
-/// no cut takes more than the tensors' sum, and mostly far less, though not always the least there could be.
+/// Gives each of `tensors`, whose `made` and `last` are segments here, a block. A tensor has its block from
+/// the segment that makes it to the last one that reads it, both included: what a segment reads stays as it
+/// is while it runs, so that it can be run again. Larger tensors of a segment come first; each takes the
+/// smallest free block that holds it, or a new one. So no cut takes more than the tensors' sum, and mostly
+/// far less, though not always the least there could be.
 pub(super) fn share(tensors: &[Kept]) -> Sharing {
     let mut order: Vec<usize> = (0..tensors.len()).collect();
     order.sort_by_key(|index| tensors.get(*index).map(|it| (it.made, u64::MAX - it.bytes)));

@@ -89,8 +89,9 @@ enum Storage {
     Device(Arc<OnDevice>),
 }
 
-/// Memory with an element type and a shape, known to ONNX Runtime. The engine's structs own their tensors alone and are
-/// used through `&mut self`, so a slice handed out here never meets a run or another slice of the same memory.
+/// Memory with an element type and a shape, known to ONNX Runtime. The engine's structs own their tensors
+/// alone and are used through `&mut self`, so a slice handed out here never meets a run or another slice of
+/// the same memory.
 pub(super) struct Tensor {
     library: Library,
     memory: Storage,
@@ -138,8 +139,8 @@ impl Tensor {
             value: ptr::null_mut(),
             start: ptr::null_mut(),
         };
-        // SAFETY: the allocator lives as long as the device, of which the value's owner holds a share; the shape has
-        // `dims.len()` entries.
+        // SAFETY: the allocator lives as long as the device, of which the value's owner holds a share; the
+        // shape has `dims.len()` entries.
         unsafe {
             let (shape, rank) = (dims.as_ptr(), dims.len());
             call!(
@@ -199,8 +200,8 @@ impl Tensor {
         bytes: usize,
     ) -> Result<Arc<Tensor>, OnnxError> {
         let mut value = ptr::null_mut();
-        // SAFETY: the memory holds at least `bytes` bytes and lives as long as this tensor, which releases the value
-        // first; the shape has `dims.len()` entries.
+        // SAFETY: the memory holds at least `bytes` bytes and lives as long as this tensor, which releases
+        // the value first; the shape has `dims.len()` entries.
         unsafe {
             let (info, start): (_, *mut c_void) = match &memory {
                 Storage::Host(memory) => (library.memory(), (*memory.0.get()).as_mut_ptr().cast()),
@@ -266,7 +267,8 @@ impl Tensor {
     pub(super) fn f32(&self) -> &[f32] {
         debug_assert_eq!(self.element, Element::F32);
         let (start, bytes) = self.host();
-        // SAFETY: aligned to 64, `bytes` long, every bit pattern is a float; no run or writer meets it (see `Tensor`).
+        // SAFETY: aligned to 64, `bytes` long, every bit pattern is a float; no run or writer meets it (see
+        // `Tensor`).
         unsafe { std::slice::from_raw_parts(start, bytes / 4) }
     }
 
@@ -292,7 +294,8 @@ impl Tensor {
 impl Drop for Tensor {
     fn drop(&mut self) {
         if let Some(release) = self.library.api().ReleaseValue {
-            // SAFETY: the value is ours and is released once; bindings hold a share of the tensor, so none uses it now.
+            // SAFETY: the value is ours and is released once; bindings hold a share of the tensor, so none
+            // uses it now.
             unsafe { release(self.value) };
         }
     }

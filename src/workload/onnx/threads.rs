@@ -1,8 +1,8 @@
 //! [`Threads`]: how many threads run one piece, and where and how urgently they run.
 //!
-//! ONNX Runtime's pool counts the calling thread, so a count of 1 has no pool and a piece runs on the dispatcher alone.
-//! Every other thread is made here, at registration, through the engine's own hooks for it; it is joined when its session
-//! goes.
+//! ONNX Runtime's pool counts the calling thread, so a count of 1 has no pool and a piece runs on the
+//! dispatcher alone. Every other thread is made here, at registration, through the engine's own hooks for it;
+//! it is joined when its session goes.
 
 #![allow(unsafe_code)]
 
@@ -24,16 +24,17 @@ pub const MOST: usize = 32;
 pub struct Threads {
     /// Threads inside one operator, the calling one counted; 1 to [`MOST`].
     pub count: usize,
-    /// SCHED_FIFO priority of the other threads, 1 to 99. Below the dispatcher's, or they take its processor while it waits
-    /// for them.
+    /// SCHED_FIFO priority of the other threads, 1 to 99. Below the dispatcher's, or they take its processor
+    /// while it waits for them.
     pub priority: Option<u8>,
-    /// Processors of the other threads: the first for the first of them and so on, from the beginning again if there are
-    /// more threads. Empty, the default: wherever the system puts them.
+    /// Processors of the other threads: the first for the first of them and so on, from the beginning again
+    /// if there are more threads. Empty, the default: wherever the system puts them.
     pub cpus: Vec<usize>,
-    /// Beginning of the other threads' names, `-1`, `-2` and so on follow. The system keeps 15 bytes of a name.
+    /// Beginning of the other threads' names, `-1`, `-2` and so on follow. The system keeps 15 bytes of a
+    /// name.
     pub name: String,
-    /// Whether idle threads spin between two operators. They then answer some microseconds sooner, and take their processor
-    /// from everything else.
+    /// Whether idle threads spin between two operators. They then answer some microseconds sooner, and take
+    /// their processor from everything else.
     pub spin: bool,
 }
 
@@ -132,7 +133,8 @@ impl Pool {
             c"session.intra_op.allow_spinning",
             c"session.inter_op.allow_spinning",
         ];
-        // SAFETY: promised by the caller; every text is a C string, and both functions have the type that is asked for.
+        // SAFETY: promised by the caller; every text is a C string, and both functions have the type that is
+        // asked for.
         unsafe {
             call!(library, doing, SetIntraOpNumThreads(options, count))?;
             call!(library, doing, SetInterOpNumThreads(options, 1))?;
@@ -165,7 +167,8 @@ impl Pool {
         Ok(())
     }
 
-    /// What was refused so far. Complete once the session has run: a thread applies its settings before its first work.
+    /// What was refused so far. Complete once the session has run: a thread applies its settings before its
+    /// first work.
     pub(super) fn refusals(&self) -> Refusals {
         let both = |word: &AtomicU64| {
             let word = word.load(SeqCst);
@@ -187,7 +190,8 @@ impl Pool {
         // A NUL byte is what std refuses in a name.
         let name = format!("{}-{}", threads.name.replace('\0', ""), index + 1);
         Builder::new().name(name).spawn(move || {
-            // The priority comes first: an ordinary thread that moves beside a busy real-time one may not run again.
+            // The priority comes first: an ordinary thread that moves beside a busy real-time one may not run
+            // again.
             if let Some(priority) = priority {
                 note(&refused.priority, set_fifo(priority));
             }

@@ -1,7 +1,7 @@
 //! [`OnnxTraining`]: a training step that is an ordinary graph, cut into pieces over two copies of its state.
 //!
-//! The step reads one copy and writes the other; the copies change places only after the last segment ran and the loss
-//! is a number. So a step that fails or is given up leaves the old state untouched.
+//! The step reads one copy and writes the other; the copies change places only after the last segment ran and
+//! the loss is a number. So a step that fails or is given up leaves the old state untouched.
 
 use super::OnnxError;
 use super::cut::Cuttable;
@@ -48,8 +48,8 @@ pub struct TrainingConfig {
     pub lr: f32,
     /// The longest piece wanted; `None` leaves the step whole.
     pub wanted_piece: Option<Nanos>,
-    /// Whether a second cut, of pieces half as long, is made ready for [`Training::cut_finer`]. It costs its own sessions and
-    /// buffers from the beginning, since nothing is made later.
+    /// Whether a second cut, of pieces half as long, is made ready for [`Training::cut_finer`]. It costs its
+    /// own sessions and buffers from the beginning, since nothing is made later.
     pub finer: bool,
     /// Fetches a minibatch.
     pub fetch: Fetch,
@@ -78,9 +78,9 @@ pub struct OnnxTraining {
 }
 
 impl OnnxTraining {
-    /// Loads `model`: inputs `x` (float32, `[B, ...]`), `y` (int64, `[B]`), `lr` (float32) and the state, outputs `loss` and `S_out`
-    /// for each state tensor S. Measures its nodes, cuts it, and runs every segment several times over scratch data, so
-    /// that no later run has anything to set up.
+    /// Loads `model`: inputs `x` (float32, `[B, ...]`), `y` (int64, `[B]`), `lr` (float32) and the state,
+    /// outputs `loss` and `S_out` for each state tensor S. Measures its nodes, cuts it, and runs every
+    /// segment several times over scratch data, so that no later run has anything to set up.
     pub fn new(library: &Library, model: &[u8], config: TrainingConfig) -> Result<OnnxTraining, OnnxError> {
         let TrainingConfig {
             name,

@@ -1,8 +1,8 @@
 //! A [`Transfer`]: copies between the host's memory and a device's, as a model of one Identity node a tensor.
 //!
-//! Version 17 of the C API has no copy of its own. A run takes its inputs from any memory and writes its outputs to any, so
-//! the engine's own copies serve, whatever the device. An input that is *bound* would be copied once, when it is bound, and
-//! never again; this is why transfers do not use bindings.
+//! Version 17 of the C API has no copy of its own. A run takes its inputs from any memory and writes its
+//! outputs to any, so the engine's own copies serve, whatever the device. An input that is *bound* would be
+//! copied once, when it is bound, and never again; this is why transfers do not use bindings.
 
 #![allow(unsafe_code)]
 
@@ -30,7 +30,8 @@ pub(super) struct Transfer {
     outputs: Vec<*mut OrtValue>,
 }
 
-// SAFETY: the pointers point to what the transfer itself owns or shares, and are used by one thread at a time.
+// SAFETY: the pointers point to what the transfer itself owns or shares, and are used by one thread at a
+// time.
 unsafe impl Send for Transfer {}
 
 impl Transfer {
@@ -83,8 +84,9 @@ impl Transfer {
                 message: "the library has no Run".to_string(),
             });
         };
-        // SAFETY: as many names and values each, of which `Transfer::new` keeps the owners; the outputs are given, so the
-        // engine writes into them and hands out none of its own. Null options are the default ones.
+        // SAFETY: as many names and values each, of which `Transfer::new` keeps the owners; the outputs are
+        // given, so the engine writes into them and hands out none of its own. Null options are the default
+        // ones.
         let status = unsafe {
             run(
                 self.session.raw(),

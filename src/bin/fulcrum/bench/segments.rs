@@ -26,8 +26,9 @@ const FIRST: usize = 3;
 
 /// A training step in ever shorter pieces.
 ///
-/// Each step graph whole and cut, in turn, over the same minibatches; the cut is chosen from ONNX Runtime's own times of the
-/// nodes. Cut and whole are to end in the same bytes. Wall time, so another program's work counts.
+/// Each step graph whole and cut, in turn, over the same minibatches; the cut is chosen from ONNX Runtime's
+/// own times of the nodes. Cut and whole are to end in the same bytes. Wall time, so another program's work
+/// counts.
 #[derive(Args)]
 #[command(after_help = "Examples:
   fulcrum bench segments
@@ -82,7 +83,8 @@ struct Row {
     longest_p50_ms: f64,
     longest_p99_ms: f64,
     step_p50_ms: f64,
-    /// Time of the whole step over that in these pieces, of the same round: the median of the rounds and the middle half.
+    /// Time of the whole step over that in these pieces, of the same round: the median of the rounds and the
+    /// middle half.
     efficiency: f64,
     efficiency_p25: f64,
     efficiency_p75: f64,

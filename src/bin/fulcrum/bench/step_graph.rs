@@ -1,4 +1,5 @@
-//! A [`StepGraph`]: a training step from a file or built in, with start values and minibatches that are drawn.
+//! A [`StepGraph`]: a training step from a file or built in, with start values and minibatches that are
+//! drawn.
 
 use fulcrum::units::Nanos;
 use fulcrum::workload::onnx::model::{Weight, decode};
@@ -55,7 +56,8 @@ impl StepGraph {
                 "x" => row = values(dims.get(1..).unwrap_or_default()),
                 "y" | "lr" => {}
                 _ => {
-                    // Biases start at zero; the values of a layer so that it neither grows nor shrinks what it is given.
+                    // Biases start at zero; the values of a layer so that it neither grows nor shrinks what
+                    // it is given.
                     let reads = values(dims.get(1..).unwrap_or_default()).max(1);
                     let scale = if dims.len() > 1 {
                         (6.0 / reads as f32).sqrt()
@@ -105,7 +107,8 @@ impl StepGraph {
     }
 }
 
-/// Numbers from -0.5 to 0.5, always the same ones (a linear congruential generator with Knuth's constants for 64 bits).
+/// Numbers from -0.5 to 0.5, always the same ones (a linear congruential generator with Knuth's constants for
+/// 64 bits).
 fn draw() -> impl FnMut() -> f32 + Send {
     let mut state = 1_u64;
     move || {
