@@ -87,6 +87,9 @@ impl Providers {
     /// Then this one, with options as ONNX Runtime documents them: for CUDA `device_id`, `gpu_mem_limit` in
     /// bytes, `arena_extend_strategy`, `cudnn_conv_algo_search` and so on. What follows the processor is
     /// never used.
+    ///
+    /// Left alone, CUDA picks a convolution's algorithm by timing, each session for itself, so that a step and
+    /// its cuts may differ in their last bits. `cudnn_conv_algo_search` of `HEURISTIC` picks by shape.
     pub fn then(mut self, provider: Provider, options: &[(&str, &str)]) -> Providers {
         let text = |(key, value): &(&str, &str)| (key.to_string(), value.to_string());
         self.asked.push(Asked {

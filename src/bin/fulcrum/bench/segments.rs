@@ -53,6 +53,14 @@ pub(crate) struct Arguments {
     provider: Vec<Provider>,
 }
 
+/// Algorithms by shape, not by timing: whole and cut are compared to the byte.
+fn options(provider: Provider) -> &'static [(&'static str, &'static str)] {
+    match provider {
+        Provider::Cuda => &[("cudnn_conv_algo_search", "HEURISTIC")],
+        Provider::TensorRt | Provider::Cpu => &[],
+    }
+}
+
 fn provider(name: &str) -> Result<Provider, String> {
     Provider::of(name)
         .ok_or_else(|| format!("no provider is called {name}; there are tensorrt, cuda and cpu"))
@@ -119,7 +127,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         providers: arguments
             .provider
             .iter()
-            .fold(Providers::default(), |all, provider| all.then(*provider, &[])),
+            .fold(Providers::default(), |all, provider| {
+                all.then(*provider, options(*provider))
+            }),
         ..Engine::default()
     };
     let (rounds, parts) = if arguments.quick {
