@@ -16,8 +16,8 @@
 //! and outputs. It runs on every ONNX Runtime. The training API of ONNX Runtime is unmaintained since 1.19.2
 //! and not used.
 //!
-//! What a workload may use of the machine is its [`Engine`]: threads, execution providers, memory. All of it is
-//! had or refused at registration, and what was refused is told.
+//! What a workload may use of the machine is its [`Engine`]: threads, execution providers, memory. All of it
+//! is had or refused at registration, and what was refused is told.
 //!
 //! Our side allocates nothing after registration. ONNX Runtime itself makes about two small, short-lived
 //! allocations a node and run, none of them of a tensor's size once every minibatch size has run once.
@@ -48,6 +48,8 @@ mod settings;
 mod sharing;
 mod step;
 mod tensor;
+#[cfg(feature = "tensorrt")]
+pub mod tensorrt;
 mod threads;
 mod training;
 mod transfer;
