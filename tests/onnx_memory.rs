@@ -5,9 +5,9 @@
 mod tiny;
 
 use fulcrum::workload::onnx::{
-    Arena, MemoryBudget, OUT_OF_MEMORY, OnnxError, OnnxInference, OnnxTraining, weight_names,
+    Arena, Engine, MemoryBudget, OUT_OF_MEMORY, OnnxError, OnnxInference, OnnxTraining, Threads, weight_names,
 };
-use fulcrum::workload::{Inference, Request, WorkloadError};
+use fulcrum::workload::{Inference, Request, Training, WorkloadError};
 use tiny::*;
 
 const LARGE: usize = 64 << 20;
@@ -180,4 +180,47 @@ fn workloads_registered_by_several_threads_at_once_keep_to_their_own_memory() {
             });
         }
     });
+}
+
+#[test]
+fn a_piece_that_is_given_up_gives_its_memory_back() {
+    let own = arena(LARGE);
+    let mut training = trainer_in(&own).unwrap();
+    let aborter = training.aborter().unwrap();
+    training.run_piece(0).unwrap();
+    let used = own.used();
+    for _ in 0..5 {
+        aborter.abort();
+        assert_eq!(training.run_piece(1), Err(WorkloadError::Aborted));
+        assert_eq!(own.used(), used);
+    }
+    training.run_piece(1).unwrap();
+    assert_eq!(own.used(), used);
+}
+
+#[test]
+fn a_step_cut_finer_by_two_threads_over_a_devices_memory_keeps_to_its_own_and_to_the_bytes() {
+    let names = weight_names("tiny_infer.onnx", INFER).unwrap();
+    let own = arena(LARGE);
+    let mut plain = trainer(None);
+    let mut config = training(None, None);
+    config.finer = true;
+    config.engine = Engine {
+        threads: Threads::of(2),
+        memory: Some(own.clone()),
+        staged: true,
+        ..Engine::default()
+    };
+    let mut all = OnnxTraining::new(&library(), STEP, config).unwrap();
+    let peak = own.peak();
+    for round in 0..6 {
+        if round == 3 {
+            all.cut_finer().unwrap();
+        }
+        assert_eq!(step(&mut all).to_bits(), step(&mut plain).to_bits());
+    }
+    assert_eq!(bits(&all, &names), bits(&plain, &names));
+    assert_eq!(own.peak(), peak);
+    drop(all);
+    assert_eq!(own.used(), 0);
 }

@@ -69,7 +69,8 @@ impl Ready {
         first.or(self.staged.then_some(Provider::Cpu))
     }
 
-    /// For copies to and from the device: TensorRT would build an engine for them, CUDA has the same memory.
+    /// For copies to and from the device: TensorRT would build an engine for them, CUDA has the same memory. Not in
+    /// the arena: a copy needs nothing between its two ends.
     pub(super) fn for_copies(&self) -> Ready {
         let mut active: Vec<Asked> = Vec::new();
         for asked in &self.active {
@@ -85,7 +86,7 @@ impl Ready {
             threads: Threads::default(),
             active,
             staged: self.staged,
-            arena: self.arena.clone(),
+            arena: None,
             report: self.report.clone(),
         }
     }

@@ -24,10 +24,14 @@ impl Finite {
         engine: &Ready,
         tensors: &[Arc<Tensor>],
     ) -> Result<Finite, OnnxError> {
+        let arena = engine.arena.clone();
+        let mut engine = engine.for_copies();
+        // Unlike a copy it has buffers, as large as the state.
+        engine.arena = arena;
         let options = SessionOptions {
             // Or what is taken from itself might be taken for zero.
             optimise: false,
-            engine: &engine.for_copies(),
+            engine: &engine,
             profile: None,
         };
         let session = Arc::new(Session::new(
@@ -48,7 +52,10 @@ impl Finite {
                 .find(|(known, _)| *known == name)
                 .map(|(_, tensor)| Arc::clone(tensor))
         })?;
-        Ok(Finite { binding, sum })
+        let mut made = Finite { binding, sum };
+        // The first run makes ONNX Runtime's own buffers; what it finds counts nothing yet.
+        made.check()?;
+        Ok(made)
     }
 
     pub(super) fn check(&mut self) -> Result<bool, OnnxError> {

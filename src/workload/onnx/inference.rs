@@ -166,9 +166,7 @@ impl OnnxInference {
             let set = |index: usize| -> Result<Transfer, OnnxError> {
                 let pairs = weights.iter().zip(&run_weights).nth(index);
                 let pairs = pairs.map(|(from, to)| from.iter().cloned().zip(to.iter().cloned()).collect());
-                let mut made = Transfer::alone(library, &ready, pairs.unwrap_or_default())?;
-                made.run()?;
-                Ok(made)
+                Transfer::alone(library, &ready, pairs.unwrap_or_default())
             };
             Ok(OnDevice {
                 x: (1..=minibatch).map(size).collect::<Result<_, _>>()?,

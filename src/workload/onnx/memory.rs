@@ -104,7 +104,7 @@ impl StepMemory {
         rate.f32_mut().fill(lr);
         let (run_x, run_y, rate) = (there(&x)?, there(&y)?, there(&rate)?);
         let on_device = device.map(|device| -> Result<OnDevice, OnnxError> {
-            Transfer::alone(library, engine, first)?.run()?;
+            Transfer::alone(library, engine, first)?;
             let pairs = [(&x, &run_x), (&y, &run_y)].map(|(from, to)| (Arc::clone(from), Arc::clone(to)));
             let copy = |index: usize| -> Vec<Arc<Tensor>> {
                 let copies = states.iter().filter_map(|state: &State| state.copies.get(index));
@@ -272,8 +272,7 @@ impl StepMemory {
         }
         let twin = Tensor::new(&self.library, None, tensor.element, &tensor.dims).ok()?;
         let pairs = vec![(Arc::clone(tensor), Arc::clone(&twin))];
-        let mut fetch = Transfer::alone(&self.library, &self.engine, pairs).ok()?;
-        fetch.run().ok()?;
+        Transfer::alone(&self.library, &self.engine, pairs).ok()?;
         Some(twin.f32().to_vec())
     }
 

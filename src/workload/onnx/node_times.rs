@@ -38,6 +38,7 @@ impl Drop for Scratch {
 }
 
 /// What a profile tells of the nodes.
+#[derive(Default)]
 pub(super) struct NodeTimes {
     /// Of each node, ns; 0 for one that the profile does not mention. On a device this is the time to hand
     /// the node over, not the time that it runs.

@@ -48,6 +48,14 @@ impl Segments {
         self.bindings.get_mut(segment)?.get_mut(from)
     }
 
+    /// Runs a whole step from the state's copy 0 into copy 1.
+    pub(super) fn run(&mut self, memory: &mut StepMemory) -> Result<(), OnnxError> {
+        for [binding, _] in &mut self.bindings {
+            binding.run()?;
+        }
+        memory.is_finite(1).map(|_| ())
+    }
+
     /// What the system refused to the engine's threads.
     pub(super) fn refusals(&self) -> Refusals {
         let refusals = self.sessions.iter().map(|session| session.refusals());
@@ -132,6 +140,25 @@ impl Cutter<'_> {
             // like.
             target = (u128::from(target) * u128::from(wanted.0) * 95 / (u128::from(longest.0) * 100)) as u64;
         }
+    }
+
+    /// A cut of pieces half as long as `wanted`, or shorter still if that makes no more than `count` of them; `None` if
+    /// nothing does.
+    pub(super) fn finer(
+        &self,
+        memory: &mut StepMemory,
+        times: &[u64],
+        wanted: Nanos,
+        count: usize,
+    ) -> Result<Option<Segments>, OnnxError> {
+        // Measured times are not the profile's, so half of one may be above all of the other.
+        for round in 1..=ROUNDS {
+            let made = self.cut(memory, times, Nanos(wanted.0 >> round))?;
+            if made.count() > count {
+                return Ok(Some(made));
+            }
+        }
+        Ok(None)
     }
 
     /// Binds `sessions`, the segments in their order, to `memory`, runs and measures them.

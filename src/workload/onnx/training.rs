@@ -108,33 +108,32 @@ impl OnnxTraining {
             let values = memory.publish(&name, &publish.names)?;
             expect_values(&name, publish.sender.values(), values)?;
         }
-        let mut cuts = Vec::new();
-        let mut wanted = wanted_piece;
-        if wanted_piece.is_none() {
-            let whole = cutter.bind(&mut memory, vec![session])?;
-            wanted = finer.then_some(Nanos(whole.longest().0 / 2));
-            cuts.push(whole);
+        // Only a profile tells how long nodes take, and where they run.
+        let told = if wanted_piece.is_some() || finer || ready.device().is_some() {
+            cutter.node_times(&mut memory)?
+        } else {
+            NodeTimes::default()
+        };
+        let first = match wanted_piece {
+            Some(wanted) => cutter.cut(&mut memory, &told.times, wanted)?,
+            None => cutter.bind(&mut memory, vec![session])?,
+        };
+        let mut cuts = vec![first];
+        if let Some(first) = cuts.first().filter(|_| finer) {
+            let wanted = wanted_piece.unwrap_or(first.longest());
+            let count = first.count();
+            cuts.extend(cutter.finer(&mut memory, &told.times, wanted, count)?);
         }
-        let mut placed = Vec::new();
-        // Only a profile tells where nodes run.
-        if wanted.is_some() || ready.device().is_some() {
-            let NodeTimes { times, providers } = cutter.node_times(&mut memory)?;
-            placed = providers;
-            if let Some(wanted) = wanted {
-                cuts.push(cutter.cut(&mut memory, &times, wanted)?);
-                if finer && wanted_piece.is_some() {
-                    cuts.push(cutter.cut(&mut memory, &times, Nanos(wanted.0 / 2))?);
-                }
-            }
+        // Once more now that all memory is there: an arena has then seen the most that it will.
+        for cut in &mut cuts {
+            cut.run(&mut memory)?;
         }
-        // One that is no finer would only be the same again.
-        cuts.dedup_by(|later, before| later.count() <= before.count());
         Ok(OnnxTraining {
             cuts,
             cut: 0,
             options: cutter.options,
             memory,
-            providers: ready.report(placed),
+            providers: ready.report(told.providers),
             now: 0,
             next: 0,
             steps: 0,

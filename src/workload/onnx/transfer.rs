@@ -65,14 +65,17 @@ impl Transfer {
         })
     }
 
-    /// The same with a session of its own, made for the device of `engine`.
+    /// The same with a session of its own, made for the device of `engine`. Copies once, so that a later copy
+    /// has nothing to set up.
     pub(super) fn alone(
         library: &Library,
         engine: &Ready,
         tensors: Vec<(Arc<Tensor>, Arc<Tensor>)>,
     ) -> Result<Transfer, OnnxError> {
         let elements: Vec<Element> = tensors.iter().map(|(from, _)| from.element).collect();
-        Transfer::new(&session(library, engine, &elements)?, tensors)
+        let mut made = Transfer::new(&session(library, engine, &elements)?, tensors)?;
+        made.run()?;
+        Ok(made)
     }
 
     /// Copies now.
