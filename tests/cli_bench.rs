@@ -285,3 +285,45 @@ fn a_worker_that_nobody_gave_an_order_says_who_starts_it() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("fulcrum bench peers"), "{said}");
 }
+
+#[test]
+fn segments_has_a_row_for_every_cut_and_each_ends_in_the_bytes_of_the_whole_step() {
+    let step = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tiny_step.onnx");
+    let report = json(
+        &bench(&["segments", "--quick", "--json", "--step", step])
+            .output()
+            .unwrap(),
+    );
+    assert!(report["allocations"]["in_rust_per_step"].is_null());
+    assert_eq!(report["providers"][0], "cpu: active");
+    let rows = report["rows"].as_array().unwrap();
+    assert!(rows.len() >= 2);
+    assert_eq!(rows[0]["pieces"], 1, "the whole step");
+    assert_eq!(rows[0]["efficiency"], 1.0);
+    assert_eq!(rows[0]["buffer_mb"], 0.0);
+    for pair in rows.windows(2) {
+        assert!(pair[0]["pieces"].as_u64() < pair[1]["pieces"].as_u64());
+    }
+    for row in rows {
+        assert_eq!(row["net"], step);
+        assert_eq!(row["identical"], true, "{row}");
+        let order = ["/longest_p50_ms", "/longest_p99_ms"].map(|it| positive(row, it));
+        assert!(order.is_sorted(), "{row}");
+        assert!(positive(row, "/step_p50_ms") >= order[0]);
+        let middle = ["/efficiency_p25", "/efficiency", "/efficiency_p75"].map(|it| positive(row, it));
+        assert!(middle.is_sorted(), "{row}");
+        positive(row, "/wanted_ms");
+        assert!(number(row, "/batch") >= 1.0);
+        assert_eq!(row["pieces"] == 1, row["buffer_mb"] == 0.0);
+    }
+}
+
+#[test]
+fn a_step_graph_that_cannot_be_read_is_named() {
+    let output = bench(&["segments", "--step", "/nowhere/step.onnx"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("/nowhere/step.onnx"), "{said}");
+}

@@ -16,7 +16,8 @@ use fulcrum::workload::feed::{self, HeldOut, Pusher};
 use fulcrum::workload::gate::{Gate, Gated, Metric, Verdict};
 use fulcrum::workload::onnx::model::{Weight, decode_weights};
 use fulcrum::workload::onnx::{
-    InferenceConfig, Library, OnnxError, OnnxInference, OnnxTraining, Publish, TrainingConfig, weight_names,
+    Engine, InferenceConfig, Library, OnnxError, OnnxInference, OnnxTraining, Publish, TrainingConfig,
+    weight_names,
 };
 use fulcrum::workload::swap::{self, Reverter};
 use fulcrum::workload::{Inference, Progress, Training, WorkloadError};
@@ -83,7 +84,7 @@ fn pair(gate: Gate) -> Pair {
     let own: Vec<Nanos> = training.piece_lengths().to_vec();
     let (fill, eval) = training.gate_lengths();
     assert!(fill > Nanos::ZERO && eval > Nanos::ZERO);
-    let training = Gated::new(training, publisher, gate);
+    let mut training = Gated::new(training, publisher, gate);
     Pair {
         lengths: training.lengths(&own, fill, eval).unwrap(),
         inference,
@@ -106,6 +107,7 @@ fn serve(weights: Vec<Weight>, swap: Option<swap::Serving>) -> InferenceConfig {
             Ok(())
         }),
         swap,
+        engine: Engine::default(),
     }
 }
 
@@ -117,6 +119,7 @@ fn learn(shuffle: Shuffle, publish: Option<Publish>) -> TrainingConfig {
         weights: weights(),
         lr: 0.01,
         wanted_piece: None,
+        finer: false,
         fetch: Box::new(move |x, y| {
             for (row, label) in x.chunks_exact_mut(ROW).zip(y) {
                 sample += 1;
@@ -128,6 +131,7 @@ fn learn(shuffle: Shuffle, publish: Option<Publish>) -> TrainingConfig {
             true
         }),
         publish,
+        engine: Engine::default(),
     }
 }
 
@@ -511,7 +515,7 @@ fn a_job_whose_loss_is_no_number_step_after_step_is_parked_and_says_so_and_publi
     let job = OnnxTraining::new(&library(), STEP, poisoned).unwrap();
     let own: Vec<Nanos> = job.piece_lengths().to_vec();
     let (fill, eval) = job.gate_lengths();
-    let gated = Gated::new(job, publisher, every_step());
+    let mut gated = Gated::new(job, publisher, every_step());
     let lengths = gated.lengths(&own, fill, eval).unwrap();
     let mut builder = Builder::new(Options {
         start_unfit: true,

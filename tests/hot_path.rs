@@ -160,7 +160,7 @@ fn after_start_the_dispatcher_thread_makes_no_allocation() {
         every: 1,
         ..Gate::default()
     };
-    let gated = Gated::new(job, publisher, gate);
+    let mut gated = Gated::new(job, publisher, gate);
     let mut spec = learner();
     let piece = Nanos::from_micros(100);
     spec.pieces = gated.lengths(&spec.pieces, piece, piece).unwrap();

@@ -8,7 +8,7 @@ use fulcrum::workload::checkpoint::{
 };
 use fulcrum::workload::feed::Position;
 use fulcrum::workload::onnx::model::decode_weights;
-use fulcrum::workload::onnx::{Library, OnnxTraining, TrainingConfig};
+use fulcrum::workload::onnx::{Engine, Library, OnnxTraining, TrainingConfig};
 use fulcrum::workload::{Progress, Training};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -55,8 +55,10 @@ fn trainer(name: &str, graph: &[u8], wanted_piece: Option<Nanos>, position: &Arc
         weights: decode_weights("tiny_weights.onnx", WEIGHTS).unwrap(),
         lr: 0.01,
         wanted_piece,
+        finer: false,
         fetch: Box::new(fetch),
         publish: None,
+        engine: Engine::default(),
     };
     let library = Library::open().unwrap_or_else(|error| panic!("{error}"));
     let mut training = OnnxTraining::new(&library, graph, config).unwrap();
@@ -178,8 +180,10 @@ fn a_minibatch_fetched_in_parts_trains_to_the_same_bytes_and_a_part_without_data
             weights: decode_weights("tiny_weights.onnx", WEIGHTS).unwrap(),
             lr: 0.01,
             wanted_piece: None,
+            finer: false,
             fetch: Box::new(fetch),
             publish: None,
+            engine: Engine::default(),
         };
         OnnxTraining::new(&Library::open().unwrap(), STEP, config).unwrap()
     };
@@ -211,4 +215,47 @@ fn a_minibatch_fetched_in_parts_trains_to_the_same_bytes_and_a_part_without_data
     assert_eq!(bits(&parts), bits(&whole));
     parts.run_piece(0).unwrap();
     assert!(parts.run_piece(fetches).is_err(), "a part is missing");
+}
+
+#[test]
+fn of_a_state_in_a_devices_memory_no_checkpoint_is_kept_or_taken_up_and_that_is_said() {
+    let scratch = Scratch::new("on-device");
+    let make = |staged| {
+        let config = TrainingConfig {
+            name: "tiny_step.onnx".to_string(),
+            row: 64,
+            weights: decode_weights("tiny_weights.onnx", WEIGHTS).unwrap(),
+            lr: 0.01,
+            wanted_piece: None,
+            finer: false,
+            fetch: Box::new(|_, _| false),
+            publish: None,
+            engine: Engine {
+                staged,
+                ..Engine::default()
+            },
+        };
+        OnnxTraining::new(&Library::open().unwrap(), STEP, config).unwrap()
+    };
+    let config = || Config {
+        part: 1 << 20,
+        budget: None,
+    };
+    let (mut on_device, on_host) = (make(true), make(false));
+    let before = on_device.weights(&["conv1.w".to_string()]);
+    let refused = channel(&on_device, scratch.slots().0, config()).err().unwrap();
+    assert!(matches!(refused, CheckpointError::OnDevice(_)), "{refused}");
+    assert!(refused.to_string().contains("tiny_step.onnx"), "{refused}");
+    let (snapshot, writer) = channel(&on_host, scratch.slots().0, config()).unwrap();
+    let refused = Checkpointed::new(make(true), snapshot, 1).err().unwrap();
+    assert!(matches!(refused, CheckpointError::OnDevice(_)), "{refused}");
+    drop(writer);
+    let (mut snapshot, writer) = channel(&on_host, scratch.slots().0, config()).unwrap();
+    let mut keeper = writer.start().unwrap();
+    assert!(snapshot.take(&on_host));
+    keeper.stop();
+    let kept = scratch.slots().1.unwrap();
+    let refused = on_device.restore(&kept).unwrap_err();
+    assert!(matches!(refused, CheckpointError::OnDevice(_)), "{refused}");
+    assert_eq!(on_device.weights(&["conv1.w".to_string()]), before);
 }

@@ -3,130 +3,20 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod counting;
+mod tiny;
 
 use counting::calls;
 use fulcrum::units::Nanos;
-use fulcrum::workload::feed::{self, HeldOut};
 use fulcrum::workload::gate::{Gate, Gated};
-use fulcrum::workload::onnx::model::{Weight, decode_weights};
+use fulcrum::workload::onnx::model::decode_weights;
 use fulcrum::workload::onnx::{
-    InferenceConfig, Library, OnnxError, OnnxInference, OnnxTraining, Publish, TrainingConfig, weight_names,
+    Engine, InferenceConfig, OnnxError, OnnxInference, OnnxTraining, TrainingConfig, weight_names,
 };
 use fulcrum::workload::{Inference, Progress, Request, Training, WorkloadError, swap};
+use tiny::*;
 
-const INFER: &[u8] = include_bytes!("fixtures/tiny_infer.onnx");
-const STEP: &[u8] = include_bytes!("fixtures/tiny_step.onnx");
-const WEIGHTS: &[u8] = include_bytes!("fixtures/tiny_weights.onnx");
 const SHAPES_STEP: &[u8] = include_bytes!("fixtures/shapes_step.onnx");
 const SHAPES_WEIGHTS: &[u8] = include_bytes!("fixtures/shapes_weights.onnx");
-const ROW: usize = 64;
-const CLASSES: usize = 3;
-
-fn library() -> Library {
-    Library::open().unwrap_or_else(|error| panic!("{error}"))
-}
-
-fn weights() -> Vec<Weight> {
-    decode_weights("tiny_weights.onnx", WEIGHTS).unwrap()
-}
-
-/// A picture that follows from the request's token.
-fn picture(token: u64, row: &mut [f32]) {
-    for (index, value) in row.iter_mut().enumerate() {
-        *value = ((token * 31 + index as u64 * 7) % 97) as f32 / 97.0;
-    }
-}
-
-fn inference(minibatch: usize, swap: Option<swap::Serving>) -> InferenceConfig {
-    let fill = |request: &Request, row: &mut [f32]| {
-        picture(request.token, row);
-        Ok(())
-    };
-    let name = "tiny_infer.onnx".to_string();
-    InferenceConfig {
-        name,
-        minibatch,
-        row: ROW,
-        classes: CLASSES,
-        weights: weights(),
-        fill: Box::new(fill),
-        swap,
-    }
-}
-
-/// Each class has its own stripe, so that there is something to learn.
-fn stripes(x: &mut [f32], y: &mut [i64]) {
-    let row = x.len() / y.len();
-    for (sample, (pixels, label)) in x.chunks_exact_mut(row).zip(y).enumerate() {
-        *label = (sample % CLASSES) as i64;
-        for (index, pixel) in pixels.iter_mut().enumerate() {
-            *pixel = if index * CLASSES / row == sample % CLASSES {
-                1.0
-            } else {
-                0.1
-            };
-        }
-    }
-}
-
-fn training(wanted_piece: Option<Nanos>, publish: Option<Publish>) -> TrainingConfig {
-    let fetch = |x: &mut [f32], y: &mut [i64]| {
-        stripes(x, y);
-        true
-    };
-    let name = "tiny_step.onnx".to_string();
-    TrainingConfig {
-        name,
-        row: ROW,
-        weights: weights(),
-        lr: 0.01,
-        wanted_piece,
-        fetch: Box::new(fetch),
-        publish,
-    }
-}
-
-fn trainer(wanted_piece: Option<Nanos>) -> OnnxTraining {
-    OnnxTraining::new(&library(), STEP, training(wanted_piece, None)).unwrap()
-}
-
-fn step(training: &mut impl Training) -> f32 {
-    for piece in 0..training.pieces() {
-        match training.run_piece(piece).unwrap() {
-            Progress::Ran => assert!(piece + 1 < training.pieces()),
-            Progress::Stepped { loss } => return loss,
-            Progress::Dry => panic!("there is data"),
-        }
-    }
-    panic!("the last piece ends the step")
-}
-
-fn answers(inference: &mut OnnxInference, tokens: &[u64]) -> Vec<u64> {
-    let requests: Vec<Request> = tokens
-        .iter()
-        .map(|token| Request {
-            token: *token,
-            release: Nanos::ZERO,
-        })
-        .collect();
-    let mut answers = vec![0; tokens.len()];
-    inference.run(&requests, &mut answers).unwrap();
-    answers
-}
-
-fn bits(training: &OnnxTraining, names: &[String]) -> Vec<u32> {
-    let mut all = names.to_vec();
-    all.extend(
-        names
-            .iter()
-            .flat_map(|name| [format!("m.{name}"), format!("v.{name}")]),
-    );
-    all.push("t".to_string());
-    all.iter()
-        .flat_map(|name| training.state(name).unwrap())
-        .map(|value| value.to_bits())
-        .collect()
-}
 
 #[test]
 fn every_minibatch_size_answers_as_single_requests_do() {
@@ -161,7 +51,7 @@ fn the_loss_falls_and_the_state_is_finite() {
     let first = step(&mut training);
     let last = (0..200).map(|_| step(&mut training)).last().unwrap();
     assert!(last < first / 2.0, "{first} to {last}");
-    assert_eq!(training.state("t"), Some(&[201.0_f32][..]));
+    assert_eq!(training.state("t"), Some(vec![201.0_f32]));
 }
 
 #[test]
@@ -204,8 +94,10 @@ fn the_demos_network_cut_finely_gives_the_same_bytes_too() {
             weights,
             lr: 0.01,
             wanted_piece,
+            finer: false,
             fetch: Box::new(fetch),
             publish: None,
+            engine: Engine::default(),
         };
         OnnxTraining::new(&library(), SHAPES_STEP, config).unwrap()
     };
@@ -300,26 +192,11 @@ fn without_data_training_waits() {
     assert_eq!(training.run_piece(1), Err(WorkloadError::Failed(-2)));
 }
 
-/// Held-out samples of [`stripes`], as many as fit.
-fn held_out(samples: usize) -> HeldOut {
-    let (mut push, pull) = feed::handover(ROW, samples);
-    let (mut x, mut y) = (vec![0.0; ROW * samples], vec![0; samples]);
-    stripes(&mut x, &mut y);
-    for (row, label) in x.chunks_exact(ROW).zip(&y) {
-        push.push(row, *label as u64).unwrap();
-    }
-    HeldOut::new(pull, samples)
-}
-
 #[test]
 fn after_registration_neither_inference_nor_training_nor_the_gate_allocates_in_rust() {
     let (publisher, serving, reverter) = swap::channel();
     let mut inference = OnnxInference::new(&library(), INFER, inference(3, Some(serving))).unwrap();
-    let publish = Publish {
-        sets: inference.take_weight_sets().unwrap(),
-        held_out: held_out(12),
-        minibatch: 4,
-    };
+    let publish = publish(&mut inference, 12);
     let wanted = Some(Nanos(trainer(None).step_length().0 / 5));
     let training = OnnxTraining::new(&library(), STEP, training(wanted, Some(publish))).unwrap();
     let gate = Gate {

@@ -102,6 +102,8 @@ pub struct Gated<T> {
     debt_at: u64,
     round: Option<Round>,
     verdict: Option<Verdict>,
+    /// Of a piece that copies weights and one that judges a minibatch, once announced.
+    announced: Option<(Nanos, Nanos)>,
 }
 
 impl<T: Training> Gated<T> {
@@ -116,6 +118,7 @@ impl<T: Training> Gated<T> {
             debt_at: 0,
             round: None,
             verdict: None,
+            announced: None,
         }
     }
 
@@ -125,13 +128,15 @@ impl<T: Training> Gated<T> {
     }
 
     /// The lengths of all pieces, of the job's own ones and of a piece each that copies weights and that
-    /// judges a minibatch. `None` where they are more than [`crate::limits::PIECES`].
-    pub fn lengths(&self, own: &[Nanos], fill: Nanos, eval: Nanos) -> Option<Pieces> {
+    /// judges a minibatch; the latter two count for a finer cut as well. `None` where they are more than
+    /// [`crate::limits::PIECES`].
+    pub fn lengths(&mut self, own: &[Nanos], fill: Nanos, eval: Nanos) -> Option<Pieces> {
         let mut all = Pieces::from_slice(own).ok()?;
         let evals = 2 * usize::from(self.job.eval_pieces());
         all.resize(all.len() + usize::from(self.job.fill_pieces()), fill)
             .ok()?;
         all.resize(all.len() + evals, eval).ok()?;
+        self.announced = Some((fill, eval));
         Some(all)
     }
 
@@ -259,6 +264,16 @@ impl<T: Training> Training for Gated<T> {
 
     fn aborter(&self) -> Option<Arc<dyn Abort>> {
         self.job.aborter()
+    }
+
+    /// As finely as the job can cut its own pieces; those of the gate keep their lengths. A round that had
+    /// begun is dropped, as the step is. `None` while those lengths are not known.
+    fn cut_finer(&mut self) -> Option<Pieces> {
+        let (fill, eval) = self.announced?;
+        let own = self.job.cut_finer()?;
+        self.round = None;
+        // Where the gate's pieces have no room any more, none of their lengths is announced.
+        Some(self.lengths(&own, fill, eval).unwrap_or(own))
     }
 
     fn verdict(&mut self) -> Option<Verdict> {

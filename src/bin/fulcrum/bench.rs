@@ -7,6 +7,8 @@ mod interleave;
 mod peers;
 mod plot;
 mod rows;
+mod segments;
+mod step_graph;
 
 use clap::{Args, Subcommand};
 use std::error::Error;
@@ -28,6 +30,7 @@ enum What {
     /// A process of an arm of `bench peers`
     #[command(hide = true)]
     Worker,
+    Segments(segments::Arguments),
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
@@ -36,6 +39,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         What::Interleave(arguments) => interleave::run(arguments),
         What::Peers(arguments) => peers::run(arguments),
         What::Worker => peers::worker(),
+        What::Segments(arguments) => segments::run(arguments),
     }
 }
 

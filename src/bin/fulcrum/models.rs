@@ -4,7 +4,7 @@ use crate::camera::{PIXELS, SHAPES};
 use fulcrum::units::Nanos;
 use fulcrum::workload::onnx::model::{Weight, decode_weights};
 use fulcrum::workload::onnx::{
-    InferenceConfig, Library, OnnxInference, OnnxTraining, Publish, TrainingConfig, weight_names,
+    Engine, InferenceConfig, Library, OnnxInference, OnnxTraining, Publish, TrainingConfig, weight_names,
 };
 use fulcrum::workload::{Request, WorkloadError, swap};
 use std::borrow::Cow;
@@ -73,6 +73,7 @@ impl Models {
             weights: self.weights.clone(),
             fill: Box::new(fill),
             swap,
+            engine: Engine::default(),
         };
         Ok(OnnxInference::new(&self.library, &self.infer.1, config)?)
     }
@@ -90,8 +91,10 @@ impl Models {
             weights: self.weights.clone(),
             lr: RATE,
             wanted_piece: wanted,
+            finer: false,
             fetch: Box::new(fetch),
             publish,
+            engine: Engine::default(),
         };
         Ok(OnnxTraining::new(&self.library, &self.step.1, config)?)
     }

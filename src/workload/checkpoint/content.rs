@@ -169,6 +169,11 @@ pub trait State {
     /// Which graph the state is of.
     fn identity(&self) -> Identity;
 
+    /// Whether its values can be copied and restored; asked at registration. The default: yes.
+    fn keepable(&self) -> Result<(), CheckpointError> {
+        Ok(())
+    }
+
     /// Its tensors, always in the same order.
     fn shapes(&self) -> Vec<Shape>;
 

@@ -89,6 +89,8 @@ pub enum CheckpointError {
         /// Bytes an hour.
         budget: u64,
     },
+    /// The state of this graph lies in a device's memory, which checkpoints are not kept of.
+    OnDevice(Identity),
     /// The state has more bytes than this machine can hold in memory at once.
     TooLarge,
     /// The thread that writes could not be made.
@@ -140,6 +142,11 @@ impl fmt::Display for CheckpointError {
             CheckpointError::Budget { checkpoint, budget } => write!(
                 f,
                 "a checkpoint has {checkpoint} bytes and {budget} may be written in an hour; allow more, or keep none"
+            ),
+            CheckpointError::OnDevice(graph) => write!(
+                f,
+                "the state of {graph} lies in a device's memory, which no checkpoint is kept of; train it on \
+                 the processor, or keep none"
             ),
             CheckpointError::TooLarge => f.write_str("the state has more bytes than fit into memory"),
             CheckpointError::Thread(error) => {

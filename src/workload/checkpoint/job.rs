@@ -44,6 +44,7 @@ impl<T: Training + State> Checkpointed<T> {
     /// `work`, kept through `snapshot` every `every` steps (at least 1). Measures how long each part takes to
     /// copy.
     pub fn new(work: T, mut snapshot: Snapshot, every: u32) -> Result<Checkpointed<T>, CheckpointError> {
+        work.keepable()?;
         let parts = snapshot.parts();
         let room = limits::PIECES.saturating_sub(usize::from(work.pieces()));
         if parts > room {

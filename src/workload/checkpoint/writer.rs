@@ -94,6 +94,7 @@ pub fn channel(
     slots: Slots,
     config: Config,
 ) -> Result<(Snapshot, Writer), CheckpointError> {
+    state.keepable()?;
     let (shapes, counters) = (state.shapes(), state.counters());
     let image = Image::new(&shapes, counters.len())?;
     let part = config.part.clamp(8, isize::MAX as usize / 2).next_multiple_of(8);

@@ -217,7 +217,7 @@ fn a_piece_given_up_is_run_again_and_any_other_error_ends_the_round() {
 
 #[test]
 fn each_piece_has_its_length() {
-    let (gated, ..) = gated(1, 1);
+    let (mut gated, ..) = gated(1, 1);
     let (own, fill, eval) = ([Nanos(1), Nanos(2)], Nanos(3), Nanos(4));
     let all: Vec<u64> = gated
         .lengths(&own, fill, eval)

@@ -110,7 +110,7 @@ impl Binding {
         let status = unsafe { run(self.session.raw(), self.options.raw(), self.binding) };
         // The name is made into a text only if something went wrong: the good path must not allocate.
         if status.is_null() {
-            Ok(())
+            self.session.fits()
         } else {
             library.check(format!("run {}", self.session.name), status)
         }
@@ -139,8 +139,9 @@ impl Drop for Binding {
 
 #[cfg(test)]
 mod tests {
+    use super::super::engine::Ready;
     use super::super::session::SessionOptions;
-    use super::super::{Library, OnnxError};
+    use super::super::{Engine, Library, OnnxError};
     use super::*;
 
     const STEP: &[u8] = include_bytes!("../../../tests/fixtures/tiny_step.onnx");
@@ -149,6 +150,7 @@ mod tests {
         let library = Library::open().unwrap_or_else(|error| panic!("{error}"));
         let options = SessionOptions {
             optimise: false,
+            engine: &Ready::new(&library, &Engine::default())?,
             profile: None,
         };
         let session = Arc::new(Session::new(&library, "step", STEP, options)?);
@@ -162,7 +164,7 @@ mod tests {
                 return Some(Arc::clone(tensor));
             }
             let port = ports.iter().find(|port| port.name == name)?;
-            let tensor = Tensor::new(&library, port.element, &port.dims).ok()?;
+            let tensor = Tensor::new(&library, None, port.element, &port.dims).ok()?;
             made.push((name.to_string(), Arc::clone(&tensor)));
             Some(tensor)
         })
@@ -183,6 +185,7 @@ mod tests {
         let library = Library::open().unwrap_or_else(|error| panic!("{error}"));
         let options = SessionOptions {
             optimise: false,
+            engine: &Ready::new(&library, &Engine::default()).unwrap(),
             profile: None,
         };
         let session = Arc::new(Session::new(&library, "step", STEP, options).unwrap());

@@ -3,30 +3,27 @@
 
 use super::OnnxError;
 use super::binding::Binding;
-use super::inference::{ENGINE, WeightSets, with_minibatch};
+use super::engine::Ready;
+use super::filling::Filling;
+use super::inference::{code, with_minibatch};
 use super::library::Library;
+use super::memory::StepMemory;
 use super::run_options::RunOptions;
 use super::step::no_tensor;
 use super::tensor::{Element, Tensor};
-use crate::clock::thread_time;
+use super::transfer::Transfer;
+use super::weight_sets::WeightSets;
 use crate::limits;
 use crate::units::Nanos;
 use crate::workload::WorkloadError;
 use crate::workload::feed::HeldOut;
 use crate::workload::gate::Score;
 use crate::workload::swap::{Mark, Set};
-use std::ops::Range;
 use std::sync::Arc;
 
 /// Code of [`WorkloadError::Failed`] for a set of another swap, or one that is not spare where it is to be
 /// filled.
 const FOREIGN: i32 = -4;
-
-/// Values copied in one piece: 1 MiB, some hundred microseconds on the slowest board.
-const PART: usize = 1 << 18;
-
-/// Pieces that copy one set, at most; above 32 MiB of weights they grow instead.
-const FILLS: usize = 32;
 
 /// The shortest length a piece is announced with: new held-out samples are taken in as well.
 const LEAST: Nanos = Nanos::from_micros(100);
@@ -48,20 +45,20 @@ pub struct Publish {
 /// The forward model over each set, prepared for one minibatch of held-out samples.
 pub(super) struct Candidate {
     mark: Mark,
-    /// `[set][weight]`.
-    sets: Vec<Vec<Arc<Tensor>>>,
-    /// Of each weight, where the trainer's state has it.
-    places: Vec<usize>,
+    /// Of the forward model.
+    engine: Arc<Ready>,
+    filling: Filling,
     /// By set.
     runs: Vec<Binding>,
     options: Arc<RunOptions>,
+    /// Of the host.
     x: Arc<Tensor>,
+    /// The minibatch to the device; none without one.
+    send: Option<Transfer>,
     logits: Arc<Tensor>,
     labels: Box<[i64]>,
     classes: usize,
     held_out: HeldOut,
-    /// Values copied in one piece.
-    part: usize,
     pub(super) fills: u16,
     pub(super) evals: u16,
     pub(super) fill_length: Nanos,
@@ -70,13 +67,14 @@ pub(super) struct Candidate {
 
 impl Candidate {
     /// Prepares everything and runs it several times over the weights the forward model was made with.
-    /// `state` finds where the trainer has a weight of this name, and its sizes. `options` end a run early.
+    /// `memory` is that of the step `trainer`, on `engine`. `options` end a run early.
     pub(super) fn new(
         library: &Library,
         trainer: &str,
         publish: Publish,
         options: &Arc<RunOptions>,
-        state: impl Fn(&str) -> Option<(usize, Vec<i64>)>,
+        engine: &Ready,
+        memory: &StepMemory,
     ) -> Result<Candidate, OnnxError> {
         let Publish {
             sets,
@@ -94,51 +92,53 @@ impl Candidate {
                 found: held_out.row(),
             });
         }
-        let mut places = Vec::new();
+        let mut weights = Vec::new();
         for (name, tensor) in sets.names.iter().zip(sets.tensors.first().into_iter().flatten()) {
-            let (place, dims) = state(name)
+            let copies = memory
+                .copies(name)
                 .ok_or_else(|| no_tensor(trainer, name, "state, a weight of the forward model,"))?;
-            if dims != tensor.dims {
+            let [state, _] = copies;
+            if state.dims != tensor.dims {
                 return Err(OnnxError::WrongTensor {
                     model: trainer.to_string(),
                     name: name.clone(),
                     expected: format!("float32 {:?}, as in {}", tensor.dims, sets.session.name),
-                    found: format!("float32 {dims:?}"),
+                    found: format!("float32 {:?}", state.dims),
                 });
             }
-            places.push(place);
+            weights.push(copies.clone());
         }
-        let x = Tensor::new(library, Element::F32, &with_minibatch(&sets.x_dims, minibatch))?;
-        let logits = Tensor::new(
-            library,
-            Element::F32,
-            &with_minibatch(&sets.logits_dims, minibatch),
-        )?;
+        let arena = sets.engine.arena.as_ref();
+        let tensor =
+            |dims: &[i64]| Tensor::new(library, arena, Element::F32, &with_minibatch(dims, minibatch));
+        let (x, logits) = (tensor(&sets.x_dims)?, tensor(&sets.logits_dims)?);
+        let (mut run_x, mut send) = (Arc::clone(&x), None);
+        if let Some(device) = &sets.device {
+            run_x = Tensor::on(device, x.element, &x.dims)?;
+            let pairs = vec![(Arc::clone(&x), Arc::clone(&run_x))];
+            send = Some(Transfer::alone(library, &sets.engine, pairs)?);
+        }
         let run = |set: &Vec<Arc<Tensor>>| -> Result<Binding, OnnxError> {
-            let mut binding = sets.bind(set, &x, &logits)?;
+            let mut binding = sets.bind(set, &run_x, &logits)?;
             binding.set_options(Arc::clone(options));
             Ok(binding)
         };
         let runs = sets.tensors.iter().map(run).collect::<Result<Vec<_>, _>>()?;
-        let values: usize = sets
-            .tensors
-            .first()
-            .map_or(0, |set| set.iter().map(|tensor| tensor.f32().len()).sum());
-        let part = PART.max(values.div_ceil(FILLS)).min(values.max(1));
+        let filling = Filling::new(library, [engine, &sets.engine], weights, sets.tensors)?;
         let mut made = Candidate {
             mark: sets.mark,
-            sets: sets.tensors,
-            places,
+            engine: sets.engine,
+            // Far below what fits, as is the number of minibatches of a ring of samples in memory.
+            fills: filling.parts() as u16,
+            filling,
             runs,
             options: Arc::clone(options),
             x,
+            send,
             logits,
             labels: vec![0; minibatch].into_boxed_slice(),
             classes: sets.classes,
             held_out,
-            part,
-            // Both far below what fits: FILLS, and a ring of samples in memory.
-            fills: values.div_ceil(part).max(1) as u16,
             evals: evals.min(limits::PIECES) as u16,
             fill_length: LEAST,
             eval_length: LEAST,
@@ -147,23 +147,25 @@ impl Candidate {
         Ok(made)
     }
 
-    /// Notes the upper length of a piece of either kind. Processor time counts: a piece runs on the calling
-    /// thread alone.
+    /// Pieces of a step that it takes: a copy, and two sets to judge.
+    pub(super) fn pieces(&self) -> usize {
+        usize::from(self.fills) + 2 * usize::from(self.evals)
+    }
+
+    /// Notes the upper length of a piece of either kind.
     fn measure(&mut self) -> Result<(), OnnxError> {
-        let (from, mut into) = (vec![1.0_f32; self.part], vec![0.0_f32; self.part]);
-        let start = thread_time();
-        for _ in 0..4 {
-            std::hint::black_box(&mut into).copy_from_slice(&from);
-        }
-        self.fill_length = LEAST.max(thread_time() - start);
+        self.fill_length = LEAST.max(self.filling.measure(|| self.engine.now())?);
         let mut times = Vec::new();
         for run in 0..=MEASURED {
             for binding in &mut self.runs {
-                let start = thread_time();
+                let start = self.engine.now();
+                if let Some(send) = &mut self.send {
+                    send.run()?;
+                }
                 binding.run()?;
                 // The first run makes ONNX Runtime's own buffers.
                 if run > 0 {
-                    times.push(thread_time() - start);
+                    times.push(self.engine.now() - start);
                 }
             }
         }
@@ -172,36 +174,17 @@ impl Candidate {
         Ok(())
     }
 
-    /// Copies part `piece` of the weights into the spare `set`; `present` gives the values at a place of the
-    /// trainer's state. The first part takes new held-out samples in, so that all sets judged after it are
-    /// judged on the same.
-    pub(super) fn fill<'a>(
-        &mut self,
-        piece: u16,
-        set: &Set<'_>,
-        present: impl Fn(usize) -> Option<&'a [f32]>,
-    ) -> Result<(), WorkloadError> {
-        let tensors = self.sets.get(set.index());
-        let (Some(tensors), true, true) = (tensors, set.is_of(&self.mark), set.is_spare()) else {
+    /// Copies part `piece` of the weights into the spare `set`, from the trainer's copy `now` of its state.
+    /// The first part takes new held-out samples in, so that all sets judged after it are judged on the same.
+    pub(super) fn fill(&mut self, piece: u16, set: &Set<'_>, now: usize) -> Result<(), WorkloadError> {
+        if !set.is_of(&self.mark) || !set.is_spare() {
             return Err(WorkloadError::Failed(FOREIGN));
-        };
+        }
         if piece == 0 {
             self.held_out.refill();
         }
-        let wanted = usize::from(piece) * self.part..(usize::from(piece) + 1) * self.part;
-        let mut start = 0;
-        for (place, into) in self.places.iter().zip(tensors) {
-            let from = present(*place).unwrap_or_default();
-            let all = start..start + from.len();
-            let Range { start: first, end } = within(&all, &wanted);
-            // The swap says that the set is spare, so nobody reads it.
-            let places = into.f32_mut().get_mut(first..end);
-            if let (Some(into), Some(from)) = (places, from.get(first..end)) {
-                into.copy_from_slice(from);
-            }
-            start = all.end;
-        }
-        Ok(())
+        // The swap says that the set is spare, so nobody reads it.
+        self.filling.fill(usize::from(piece), set.index(), now)
     }
 
     /// What `set` is worth on held-out minibatch `piece`.
@@ -216,28 +199,21 @@ impl Candidate {
         {
             return Ok(Score::default());
         }
+        if let Some(send) = &mut self.send {
+            send.run().map_err(|error| code(&error))?;
+        }
         let ran = run.run();
         // A flag that came too late for this piece must not end the next one.
         let aborted = self.options.reset();
         if ran.is_err() && aborted {
             return Err(WorkloadError::Aborted);
         }
-        ran.map_err(|_| WorkloadError::Failed(ENGINE))?;
+        ran.map_err(|error| code(&error))?;
         let mut score = Score::default();
         for (logits, label) in self.logits.f32().chunks_exact(self.classes).zip(&self.labels) {
             judge(&mut score, logits, *label);
         }
         Ok(score)
-    }
-}
-
-/// The part of `wanted` that lies within `all`, counted from the start of `all`.
-fn within(all: &Range<usize>, wanted: &Range<usize>) -> Range<usize> {
-    let (start, end) = (wanted.start.max(all.start), wanted.end.min(all.end));
-    if start < end {
-        start - all.start..end - all.start
-    } else {
-        0..0
     }
 }
 
@@ -259,7 +235,6 @@ fn judge(score: &mut Score, logits: &[f32], label: i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
     fn a_sample_is_judged_by_cross_entropy_and_by_its_largest_logit() {
@@ -274,26 +249,5 @@ mod tests {
         let mut broken = Score::default();
         judge(&mut broken, &[f32::NAN, 1.0], 1);
         assert!(broken.loss.is_nan());
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
-        #[test]
-        fn the_parts_of_a_copy_cover_each_value_once(
-            lengths in prop::collection::vec(0_usize..50, 0..20), part in 1_usize..60,
-        ) {
-            let total: usize = lengths.iter().sum();
-            let mut covered = vec![0; total];
-            for piece in 0..total.div_ceil(part) {
-                let mut start = 0;
-                for length in &lengths {
-                    let inside = within(&(start..start + length), &(piece * part..(piece + 1) * part));
-                    covered[start..][inside].iter_mut().for_each(|count| *count += 1);
-                    start += length;
-                }
-            }
-            prop_assert!(covered.iter().all(|count| *count == 1));
-        }
     }
 }

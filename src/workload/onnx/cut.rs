@@ -1,9 +1,10 @@
 //! The cut: where a training step is divided into segments, and the segments as models of their own.
 //!
-//! A segment is a run of nodes in the graph's own order, so running all segments one after the other over the same
-//! buffers computes what the whole graph computes, bit for bit.
+//! A segment is a run of nodes in the graph's own order, so running all segments one after the other over the
+//! same buffers computes what the whole graph computes, bit for bit.
 
 use super::OnnxError;
+use super::borders::Kept;
 use super::model::{GraphProto, ModelProto, ValueInfoProto, decode};
 use prost::Message;
 use std::collections::{HashMap, HashSet};
@@ -16,8 +17,8 @@ pub(super) struct Cuttable {
 }
 
 impl Cuttable {
-    /// Reads `bytes` and checks that the nodes stand in an order in which they can run. Every node gets the name
-    /// `n<index>`, by which the profile reports it.
+    /// Reads `bytes` and checks that the nodes stand in an order in which they can run. Every node gets the
+    /// name `n<index>`, by which the profile reports it.
     pub(super) fn new(name: &str, bytes: &[u8]) -> Result<Cuttable, OnnxError> {
         let (model, mut graph) = decode(name, bytes)?;
         let wrong = |reason: String| OnnxError::Decode {
@@ -63,8 +64,35 @@ impl Cuttable {
         self.with(self.graph.clone())
     }
 
-    /// The segments that begin at node 0 and at each of `borders` (ascending), as files. `types` gives the type of a
-    /// tensor that crosses a border, as far as known; the model's own value_info is asked first.
+    /// Every tensor that a border may have to keep, by the nodes it lies between. The step's own inputs and
+    /// outputs have memory anyway. A tensor whose size the model does not tell counts nothing.
+    pub(super) fn kept(&self) -> Vec<Kept> {
+        let mut bytes: HashMap<&str, u64> = HashMap::new();
+        for info in &self.graph.value_info {
+            let size = info.tensor_bytes().unwrap_or(0);
+            bytes.insert(info.name.as_deref().unwrap_or_default(), size);
+        }
+        let outputs = self.graph.output.iter().filter_map(|it| it.name.as_deref());
+        let outputs: HashSet<&str> = outputs.collect();
+        let mut last: HashMap<&str, usize> = HashMap::new();
+        for (index, node) in self.graph.node.iter().enumerate() {
+            last.extend(node.input.iter().map(|input| (input.as_str(), index)));
+        }
+        let mut kept = Vec::new();
+        for (made, node) in self.graph.node.iter().enumerate() {
+            for name in node.output.iter().map(String::as_str) {
+                let read = last.get(name).filter(|_| !outputs.contains(name));
+                if let (Some(last), Some(bytes)) = (read, bytes.get(name)) {
+                    let (last, bytes) = (*last, *bytes);
+                    kept.push(Kept { made, last, bytes });
+                }
+            }
+        }
+        kept
+    }
+
+    /// The segments that begin at node 0 and at each of `borders` (ascending), as files. `types` gives the
+    /// type of a tensor that crosses a border, as far as known; the model's own value_info is asked first.
     pub(super) fn segments(&self, borders: &[usize]) -> Result<Vec<Vec<u8>>, OnnxError> {
         let mut types: HashMap<&str, &ValueInfoProto> = HashMap::new();
         for info in self
@@ -158,88 +186,54 @@ impl Cuttable {
     }
 }
 
-/// The borders of the cut with the fewest segments of at most `wanted`, chosen so that the longest segment is as short
-/// as that number allows. `times` is the time of each node, in the unit of `wanted`. A node longer than `wanted` is a
-/// segment of its own: it cannot be divided. At most `most` segments.
-pub(super) fn borders(times: &[u64], wanted: u64, most: usize) -> Vec<usize> {
-    let longest = times.iter().copied().max().unwrap_or(0);
-    let count = fill(times, wanted.max(longest)).len().min(most.max(1) - 1);
-    // The least capacity that needs no more segments, by bisection: fewer are never needed with less.
-    let (mut low, mut high) = (
-        longest,
-        times.iter().fold(0_u64, |sum, time| sum.saturating_add(*time)),
-    );
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if fill(times, middle).len() <= count {
-            high = middle
-        } else {
-            low = middle + 1
-        }
-    }
-    fill(times, low)
-}
-
-/// Borders made by filling each segment up to `capacity` before the next begins.
-fn fill(times: &[u64], capacity: u64) -> Vec<usize> {
-    let (mut borders, mut filled) = (Vec::new(), 0_u64);
-    for (index, time) in times.iter().enumerate() {
-        if index > 0 && filled.saturating_add(*time) > capacity {
-            borders.push(index);
-            filled = 0;
-        }
-        filled = filled.saturating_add(*time);
-    }
-    borders
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::borders::borders;
+    use super::super::sharing::share;
     use super::*;
-    use proptest::prelude::*;
 
-    fn lengths(times: &[u64], borders: &[usize]) -> Vec<u64> {
-        let ends = borders.iter().copied().chain([times.len()]);
-        let starts = [0].into_iter().chain(borders.iter().copied());
-        starts
-            .zip(ends)
-            .map(|(start, end)| times[start..end].iter().sum())
-            .collect()
+    const STEP: &[u8] = include_bytes!("../../../tests/fixtures/shapes_step.onnx");
+
+    /// Bytes that the borders keep, each tensor on its own, and in shared memory.
+    fn bytes(kept: &[Kept], borders: &[usize]) -> (u64, u64) {
+        let segment = |node: usize| borders.iter().filter(|border| **border <= node).count();
+        let across = kept.iter().filter(|it| segment(it.made) < segment(it.last));
+        let by_segment: Vec<Kept> = across
+            .map(|it| Kept {
+                made: segment(it.made),
+                last: segment(it.last),
+                bytes: it.bytes,
+            })
+            .collect();
+        let sum = by_segment.iter().map(|it| it.bytes).sum();
+        (sum, share(&by_segment).bytes.iter().sum())
     }
 
     #[test]
-    fn a_step_is_cut_evenly() {
-        assert_eq!(borders(&[1; 12], 4, 100), [4, 8]);
-        assert_eq!(
-            borders(&[1; 12], 5, 100),
-            [4, 8],
-            "three segments are needed, so they are made equal"
-        );
-        assert_eq!(borders(&[1; 12], 100, 100), [0_usize; 0]);
-        assert_eq!(borders(&[1, 9, 1], 4, 100), [1, 2]);
-        assert_eq!(borders(&[], 4, 100), [0_usize; 0]);
-    }
-
-    proptest! {
-        #[test]
-        fn no_segment_is_longer_than_wanted_unless_one_node_is(
-            times in prop::collection::vec(0_u64..1_000, 1..200),
-            wanted in 1_u64..5_000,
-        ) {
-            let longest = lengths(&times, &borders(&times, wanted, 1_000)).into_iter().max().unwrap();
-            prop_assert!(longest <= wanted.max(times.iter().copied().max().unwrap()));
+    fn a_real_step_keeps_less_when_borders_are_chosen_for_it_and_less_again_when_memory_is_shared() {
+        let graph = Cuttable::new("shapes_step", STEP).unwrap();
+        let kept = graph.kept();
+        assert!(kept.len() > 50 && kept.iter().any(|it| it.bytes > 1_000_000));
+        // A node takes as long as what it makes is large; nodes of a step are much alike in that.
+        let mut times = vec![1; graph.nodes()];
+        for tensor in &kept {
+            times[tensor.made] += tensor.bytes / 1_000;
         }
-
-        #[test]
-        fn there_are_never_more_segments_than_allowed_and_none_is_empty(
-            times in prop::collection::vec(0_u64..1_000, 1..200),
-            wanted in 0_u64..5_000,
-            most in 1_usize..20,
-        ) {
-            let made = borders(&times, wanted, most);
-            prop_assert!(made.len() < most);
-            prop_assert!(made.iter().all(|border| *border > 0 && *border < times.len()));
-            prop_assert!(made.is_sorted_by(|left, right| left < right));
+        let step: u64 = times.iter().sum();
+        let mut sums = [0, 0, 0];
+        for part in [2, 4, 8, 12, 16] {
+            let even = borders(&times, step / part, 1_000, &[]);
+            let chosen = borders(&times, step / part, 1_000, &kept);
+            assert_eq!(even.len(), chosen.len());
+            let (even, chosen) = (bytes(&kept, &even), bytes(&kept, &chosen));
+            assert!(
+                chosen.0 <= even.0 && chosen.1 <= chosen.0,
+                "1/{part}: {even:?} {chosen:?}"
+            );
+            for (sum, it) in sums.iter_mut().zip([even.0, chosen.0, chosen.1]) {
+                *sum += it;
+            }
         }
+        assert!(sums[0] > sums[1] && sums[1] > sums[2], "{sums:?}");
     }
 }

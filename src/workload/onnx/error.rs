@@ -49,8 +49,8 @@ pub enum OnnxError {
         /// What was found.
         found: String,
     },
-    /// An output would be written into memory that another tensor of the same run uses: training would go wrong without
-    /// any error.
+    /// An output would be written into memory that another tensor of the same run uses: training would go
+    /// wrong without any error.
     Aliased {
         /// The output.
         output: String,
@@ -75,6 +75,25 @@ pub enum OnnxError {
         /// Pieces that the segments leave.
         room: usize,
     },
+    /// Weights are to go from one device to another.
+    Devices {
+        /// Number of the device that the trainer runs on.
+        trainer: i32,
+        /// Number of the device that the forward model runs on.
+        inference: i32,
+    },
+    /// A workload needs more memory than its arena has, or an arena more than the budget has left. All in
+    /// bytes.
+    Memory {
+        /// What was asked for and did not fit.
+        wanted: usize,
+        /// What was in use.
+        used: usize,
+        /// What there is.
+        cap: usize,
+    },
+    /// A session of so many threads: 0, or above [`MOST_THREADS`](super::MOST_THREADS).
+    Threads(usize),
     /// ONNX Runtime's profile, from which the cut is chosen, could not be written or read.
     Profile(String),
 }
@@ -133,6 +152,27 @@ impl fmt::Display for OnnxError {
                 write!(
                     f,
                     "a fetch in {parts} parts has no room beside the segments, which leave {room}; take larger parts"
+                )
+            }
+            OnnxError::Devices { trainer, inference } => {
+                write!(
+                    f,
+                    "weights cannot go from device {trainer}, the trainer's, to device {inference}, the forward \
+                     model's; give both the same"
+                )
+            }
+            OnnxError::Memory { wanted, used, cap } => {
+                write!(
+                    f,
+                    "{wanted} bytes of memory do not fit: {used} of {cap} are in use; give the workload more, or a smaller \
+                     minibatch"
+                )
+            }
+            OnnxError::Threads(count) => {
+                write!(
+                    f,
+                    "{count} threads for one piece are outside 1 to {}; 1 is the calling thread alone",
+                    super::MOST_THREADS
                 )
             }
             OnnxError::Profile(reason) => write!(f, "the time of each node could not be measured: {reason}"),

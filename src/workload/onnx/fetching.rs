@@ -1,7 +1,7 @@
 //! The [`Minibatch`] of a training step: where it lies, and how it is fetched, whole or in parts.
 
+use super::OnnxError;
 use super::tensor::Tensor;
-use crate::clock::thread_time;
 use crate::units::Nanos;
 use std::sync::Arc;
 
@@ -63,18 +63,25 @@ impl Minibatch {
     }
 
     /// The fetch is the caller's; what is known is that it copies samples. Four such copies, at least
-    /// [`LEAST_FETCH`], are announced for each part.
-    pub(super) fn measure(&self) -> Vec<Nanos> {
+    /// [`LEAST_FETCH`], are announced for each part. `send` follows the last one.
+    pub(super) fn measure(
+        &self,
+        now: impl Fn() -> Nanos,
+        mut send: impl FnMut() -> Result<(), OnnxError>,
+    ) -> Result<Vec<Nanos>, OnnxError> {
         let length = |part| {
             let x = self.x.f32_mut();
             let at = self.place(part, x.len());
-            let start = thread_time();
+            let start = now();
             for _ in 0..4 {
-                if let Some(part) = std::hint::black_box(&mut *x).get_mut(at.clone()) {
-                    part.fill(0.0);
+                if let Some(values) = std::hint::black_box(&mut *x).get_mut(at.clone()) {
+                    values.fill(0.0);
+                }
+                if part + 1 == self.parts() {
+                    send()?;
                 }
             }
-            LEAST_FETCH.max(thread_time() - start)
+            Ok(LEAST_FETCH.max(now() - start))
         };
         (0..self.parts()).map(length).collect()
     }

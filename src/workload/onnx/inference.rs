@@ -1,11 +1,18 @@
 //! [`OnnxInference`]: a forward model whose weights are inputs, so that new ones go live between two pieces.
 
+use super::OnnxError;
 use super::binding::Binding;
+use super::device::Device;
+use super::engine::{Engine, Ready};
 use super::library::Library;
 use super::model::Weight;
+use super::node_times::{self, NodeTimes};
+use super::provider::ProviderReport;
 use super::session::{Port, Session, SessionOptions};
 use super::tensor::{Element, Tensor};
-use super::{OnnxError, model};
+use super::threads::Refusals;
+use super::transfer::{self, Transfer};
+use super::weight_sets::{self, WeightSets, bind};
 use crate::limits;
 use crate::workload::{Inference, Request, WorkloadError, swap};
 use std::sync::Arc;
@@ -29,12 +36,19 @@ pub struct InferenceConfig {
     pub fill: Fill,
     /// Which set of weights serves, if they are to change; one set is all there is else.
     pub swap: Option<swap::Serving>,
+    /// What the model may use of the machine.
+    pub engine: Engine,
 }
 
 /// A forward model serving a stream. Its answer to a request is the index of the largest output.
 pub struct OnnxInference {
     /// `[set][minibatch - 1]`: each size over each set of weights, so that a swap is a change of index.
     bindings: Vec<Vec<Binding>>,
+    /// The input of each minibatch size to the device; none without one.
+    send: Vec<Transfer>,
+    session: Arc<Session>,
+    providers: ProviderReport,
+    /// Of the host.
     x: Arc<Tensor>,
     logits: Arc<Tensor>,
     row: usize,
@@ -43,63 +57,6 @@ pub struct OnnxInference {
     fill: Fill,
     swap: Option<swap::Serving>,
     sets: Option<WeightSets>,
-}
-
-/// The sets of weights that go round, for the trainer that fills and judges them. Who writes and reads which,
-/// when, is what the swap says.
-pub struct WeightSets {
-    pub(super) session: Arc<Session>,
-    /// Of the weights, in the order of each set.
-    pub(super) names: Vec<String>,
-    /// `[set][weight]`.
-    pub(super) tensors: Vec<Vec<Arc<Tensor>>>,
-    pub(super) mark: swap::Mark,
-    pub(super) row: usize,
-    pub(super) classes: usize,
-    pub(super) x_dims: Vec<i64>,
-    pub(super) logits_dims: Vec<i64>,
-}
-
-impl WeightSets {
-    /// The forward model over one of the sets.
-    pub(super) fn bind(
-        &self,
-        set: &[Arc<Tensor>],
-        x: &Arc<Tensor>,
-        logits: &Arc<Tensor>,
-    ) -> Result<Binding, OnnxError> {
-        bind(&self.session, &self.names, set, x, logits)
-    }
-}
-
-fn bind(
-    session: &Arc<Session>,
-    names: &[String],
-    set: &[Arc<Tensor>],
-    x: &Arc<Tensor>,
-    logits: &Arc<Tensor>,
-) -> Result<Binding, OnnxError> {
-    Binding::new(session, |tensor| match tensor {
-        "x" => Some(Arc::clone(x)),
-        "logits" => Some(Arc::clone(logits)),
-        other => {
-            let mut weights = names.iter().zip(set);
-            weights
-                .find(|(name, _)| name.as_str() == other)
-                .map(|(_, weight)| Arc::clone(weight))
-        }
-    })
-}
-
-/// Names of the model's weights: every input but `x`, in the model's order.
-pub fn weight_names(what: &str, model: &[u8]) -> Result<Vec<String>, OnnxError> {
-    let (_, graph) = model::decode(what, model)?;
-    Ok(graph
-        .input
-        .into_iter()
-        .filter_map(|input| input.name)
-        .filter(|name| name != "x")
-        .collect())
 }
 
 impl OnnxInference {
@@ -115,15 +72,22 @@ impl OnnxInference {
             weights: values,
             fill,
             swap,
+            engine,
         } = config;
         if minibatch == 0 || minibatch > limits::MINIBATCH {
             return Err(OnnxError::Minibatch(minibatch));
         }
+        let ready = Arc::new(Ready::new(library, &engine)?);
         let options = SessionOptions {
             optimise: true,
+            engine: &ready,
             profile: None,
         };
         let session = Arc::new(Session::new(library, &name, model, options)?);
+        let device = ready.device();
+        let device = device
+            .map(|provider| Device::new(library, provider, &ready))
+            .transpose()?;
         let port = |found: Option<&Port>, tensor: &str, role| {
             let missing = OnnxError::NoTensor {
                 model: name.clone(),
@@ -136,30 +100,55 @@ impl OnnxInference {
         let out_port = port(session.output("logits"), "logits", "output")?;
         let x_dims = expect_rows(&name, &x_port, row)?;
         let out_dims = expect_rows(&name, &out_port, classes)?;
-        let x = Tensor::new(library, Element::F32, &with_minibatch(&x_dims, minibatch))?;
-        let logits = Tensor::new(library, Element::F32, &with_minibatch(&out_dims, minibatch))?;
-        let weights = session.inputs.iter().filter(|port| port.name != "x");
-        let names: Vec<String> = weights.clone().map(|port| port.name.clone()).collect();
-        let set = |_| -> Result<Vec<Arc<Tensor>>, OnnxError> {
-            let filled = |port| filled(library, &name, port, &values);
-            weights.clone().map(filled).collect()
-        };
+        let tensor = |dims: &[i64]| Tensor::new(library, ready.arena.as_ref(), Element::F32, dims);
+        let x = tensor(&with_minibatch(&x_dims, minibatch))?;
+        let logits = tensor(&with_minibatch(&out_dims, minibatch))?;
+        let names = session.inputs.iter().map(|port| port.name.clone());
+        let names: Vec<String> = names.filter(|name| name != "x").collect();
         let sets = if swap.is_some() { swap::SETS } else { 1 };
-        let tensors = (0..sets).map(set).collect::<Result<Vec<_>, _>>()?;
+        let tensors = weight_sets::start(&session, &ready, device.as_ref(), &values, sets)?;
+        // Where the engine reads it: the host's own without a device.
+        let (mut run_x, mut send) = (Arc::clone(&x), Vec::new());
+        if let Some(device) = &device {
+            run_x = Tensor::on(device, x.element, &x.dims)?;
+            let carrier = transfer::session(library, &ready, &[Element::F32])?;
+            for size in 1..=minibatch {
+                let dims = with_minibatch(&x_dims, size);
+                let mut copy = Transfer::new(&carrier, vec![(x.prefix(&dims)?, run_x.prefix(&dims)?)])?;
+                copy.run()?;
+                send.push(copy);
+            }
+        }
+        let over = |session: &Arc<Session>, set: &[Arc<Tensor>], size: usize| {
+            let x = run_x.prefix(&with_minibatch(&x_dims, size))?;
+            let logits = logits.prefix(&with_minibatch(&out_dims, size))?;
+            bind(session, &names, set, &x, &logits)
+        };
         let sizes = |set: &Vec<Arc<Tensor>>| -> Result<Vec<Binding>, OnnxError> {
             let size = |size| {
-                let x = x.prefix(&with_minibatch(&x_dims, size))?;
-                let logits = logits.prefix(&with_minibatch(&out_dims, size))?;
-                let mut binding = bind(&session, &names, set, &x, &logits)?;
+                let mut binding = over(&session, set, size)?;
                 binding.run()?;
                 Ok(binding)
             };
             (1..=minibatch).map(size).collect()
         };
         let bindings = tensors.iter().map(sizes).collect::<Result<Vec<_>, _>>()?;
+        let mut placed = Vec::new();
+        // Only a profile tells where nodes run.
+        if let Some(set) = tensors.first().filter(|_| device.is_some()) {
+            let measured = node_times::measure(library, options, &name, model, 0, |session| {
+                over(session, set, minibatch)
+            });
+            NodeTimes {
+                providers: placed,
+                ..
+            } = measured?;
+        }
         let mark = swap.as_ref().map(swap::Serving::mark);
         let sets = mark.map(|mark| WeightSets {
-            session,
+            session: Arc::clone(&session),
+            engine: Arc::clone(&ready),
+            device,
             names,
             tensors,
             mark,
@@ -170,6 +159,9 @@ impl OnnxInference {
         });
         Ok(OnnxInference {
             bindings,
+            send,
+            providers: ready.report(placed),
+            session,
             x,
             logits,
             row,
@@ -186,6 +178,16 @@ impl OnnxInference {
     pub fn take_weight_sets(&mut self) -> Option<WeightSets> {
         self.sets.take()
     }
+
+    /// The providers that were asked for, which of them are active, and where the nodes run.
+    pub fn providers(&self) -> &ProviderReport {
+        &self.providers
+    }
+
+    /// What the system refused to the engine's threads.
+    pub fn refusals(&self) -> Refusals {
+        self.session.refusals()
+    }
 }
 
 impl Inference for OnnxInference {
@@ -197,16 +199,16 @@ impl Inference for OnnxInference {
         for (request, row) in requests.iter().zip(self.x.f32_mut().chunks_exact_mut(self.row)) {
             (self.fill)(request, row)?;
         }
+        let size = requests.len().wrapping_sub(1);
+        if let Some(copy) = self.send.get_mut(size) {
+            copy.run().map_err(|error| code(&error))?;
+        }
         let running = self.swap.as_mut().map(swap::Serving::begin);
         let (set, version) = running.as_ref().map_or((0, 0), |it| (it.set, it.version));
         self.version = version;
         let sizes = self.bindings.get_mut(set).ok_or(wrong)?;
-        let binding = requests
-            .len()
-            .checked_sub(1)
-            .and_then(|index| sizes.get_mut(index))
-            .ok_or(wrong)?;
-        binding.run().map_err(|_| WorkloadError::Failed(ENGINE))?;
+        let binding = sizes.get_mut(size).ok_or(wrong)?;
+        binding.run().map_err(|error| code(&error))?;
         drop(running);
         for (answer, logits) in answers
             .iter_mut()
@@ -227,7 +229,18 @@ impl Inference for OnnxInference {
 }
 
 /// Code of [`WorkloadError::Failed`] when ONNX Runtime refused a run.
-pub(super) const ENGINE: i32 = -1;
+const ENGINE: i32 = -1;
+
+/// Code of [`WorkloadError::Failed`] when a run did not fit into its workload's own [`Arena`](super::Arena).
+pub const OUT_OF_MEMORY: i32 = -3;
+
+/// What a failed run is to the schedule.
+pub(super) fn code(error: &OnnxError) -> WorkloadError {
+    WorkloadError::Failed(match error {
+        OnnxError::Memory { .. } => OUT_OF_MEMORY,
+        _ => ENGINE,
+    })
+}
 
 /// Checks that `port` is float32 with `row` values behind an open first size; returns its sizes.
 fn expect_rows(model: &str, port: &Port, row: usize) -> Result<Vec<i64>, OnnxError> {
@@ -254,32 +267,4 @@ pub(super) fn with_minibatch(dims: &[i64], minibatch: usize) -> Vec<i64> {
         *first = minibatch as i64;
     }
     dims
-}
-
-/// A tensor for the weight `port`, with its start value.
-pub(super) fn filled(
-    library: &Library,
-    model: &str,
-    port: &Port,
-    values: &[Weight],
-) -> Result<Arc<Tensor>, OnnxError> {
-    let weight = values
-        .iter()
-        .find(|weight| weight.name == port.name)
-        .ok_or_else(|| OnnxError::NoTensor {
-            model: format!("the weights file for {model}"),
-            name: port.name.clone(),
-            role: "weight",
-        })?;
-    if port.element != Element::F32 || weight.dims != port.dims {
-        return Err(OnnxError::WrongTensor {
-            model: format!("the weights file for {model}"),
-            name: port.name.clone(),
-            expected: port.describe(),
-            found: format!("float32 {:?}", weight.dims),
-        });
-    }
-    let tensor = Tensor::new(library, Element::F32, &port.dims)?;
-    tensor.f32_mut().copy_from_slice(&weight.values);
-    Ok(tensor)
 }

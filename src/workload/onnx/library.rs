@@ -230,7 +230,8 @@ fn open_at(path: &Path) -> Result<*const OrtApiBase, String> {
     }
 }
 
-fn loader_error() -> String {
+/// What the loader says of its last failure.
+pub(super) fn loader_error() -> String {
     // SAFETY: dlerror returns null or a C string that lives until this thread's next loader call.
     unsafe {
         let text = libc::dlerror();

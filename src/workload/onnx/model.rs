@@ -7,6 +7,7 @@
 #![allow(missing_docs)]
 
 use super::OnnxError;
+use super::tensor::Element;
 use prost::Message;
 
 #[derive(Clone, PartialEq, Message)]
@@ -145,6 +146,77 @@ pub struct TensorProto {
     pub data_location: Option<i32>,
     #[prost(message, repeated, tag = "16")]
     pub metadata_props: Vec<StringStringEntryProto>,
+}
+
+/// The part of TypeProto that tells a tensor's element type and sizes.
+#[derive(Clone, PartialEq, Message)]
+struct TypeProto {
+    #[prost(message, optional, tag = "1")]
+    tensor_type: Option<TensorTypeProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct TensorTypeProto {
+    #[prost(int32, optional, tag = "1")]
+    elem_type: Option<i32>,
+    #[prost(message, optional, tag = "2")]
+    shape: Option<ShapeProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ShapeProto {
+    #[prost(message, repeated, tag = "1")]
+    dim: Vec<DimensionProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct DimensionProto {
+    #[prost(int64, optional, tag = "1")]
+    dim_value: Option<i64>,
+    #[prost(string, optional, tag = "2")]
+    dim_param: Option<String>,
+}
+
+impl ValueInfoProto {
+    /// A tensor of this name; without `dims` its shape is left open, the number of its sizes too.
+    pub(super) fn of(name: String, element: Element, dims: Option<&[i64]>) -> ValueInfoProto {
+        let shape = dims.map(|dims| ShapeProto {
+            dim: dims
+                .iter()
+                .map(|dim| DimensionProto {
+                    dim_value: Some(*dim),
+                    dim_param: None,
+                })
+                .collect(),
+        });
+        let kind = TypeProto {
+            tensor_type: Some(TensorTypeProto {
+                elem_type: Some(element.0 as i32),
+                shape,
+            }),
+        };
+        ValueInfoProto {
+            name: Some(name),
+            r#type: Some(kind.encode_to_vec()),
+            ..ValueInfoProto::default()
+        }
+    }
+
+    /// The tensor's TensorProto.DataType and its sizes; `None` if it is no tensor or leaves a size open.
+    pub fn tensor(&self) -> Option<(i32, Vec<i64>)> {
+        let kind = TypeProto::decode(self.r#type.as_deref()?).ok()?.tensor_type?;
+        let dims = kind.shape?.dim.into_iter().map(|dim| dim.dim_value);
+        Some((kind.elem_type?, dims.collect::<Option<_>>()?))
+    }
+
+    /// Size of the tensor in memory; `None` if the model does not tell it.
+    pub(super) fn tensor_bytes(&self) -> Option<u64> {
+        let (element, dims) = self.tensor()?;
+        // TensorProto.DataType has the numbers of ONNX Runtime's element types.
+        let each = Element(u32::try_from(element).ok()?).bytes()? as u64;
+        dims.iter()
+            .try_fold(each, |bytes, dim| bytes.checked_mul(u64::try_from(*dim).ok()?))
+    }
 }
 
 /// TensorProto.DataType.FLOAT.

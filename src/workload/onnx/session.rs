@@ -3,11 +3,16 @@
 #![allow(unsafe_code)]
 
 use super::OnnxError;
+use super::arena::Arena;
 use super::bindings::*;
+use super::engine::Ready;
 use super::library::{Library, call};
+use super::settings::Settings;
 use super::tensor::Element;
+use super::threads::{Pool, Refusals};
 use std::ffi::{CStr, CString, c_char};
 use std::ptr;
+use std::sync::Arc;
 
 /// An input or output of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +46,8 @@ impl Port {
 pub(super) struct SessionOptions<'a> {
     /// All graph optimisations, or none: a graph and its cuts give the same bits only if none is rewritten.
     pub(super) optimise: bool,
+    /// What it may use of the machine.
+    pub(super) engine: &'a Ready,
     /// Where to write a profile, as a file name's beginning.
     pub(super) profile: Option<&'a CStr>,
 }
@@ -49,6 +56,10 @@ pub(super) struct SessionOptions<'a> {
 pub(super) struct Session {
     library: Library,
     session: *mut OrtSession,
+    /// Outlives the session: its threads are joined when that is released, in `drop`.
+    pool: Arc<Pool>,
+    /// Its memory outlives it likewise.
+    arena: Option<Arena>,
     pub(super) name: String,
     pub(super) inputs: Vec<Port>,
     pub(super) outputs: Vec<Port>,
@@ -69,27 +80,38 @@ impl Session {
     ) -> Result<Session, OnnxError> {
         let mut session = ptr::null_mut();
         let settings = Settings::new(library, options)?;
-        // SAFETY: the model's bytes are read during the call only; the options live until `settings` drops.
-        unsafe {
-            call!(
-                library,
-                format!("load {name}"),
-                CreateSessionFromArray(
-                    library.env(),
-                    model.as_ptr().cast(),
-                    model.len(),
-                    settings.options,
-                    &raw mut session,
+        let arena = options.engine.arena.as_ref();
+        let mut make = || {
+            // SAFETY: the model's bytes are read during the call only; the options live until `settings`
+            // drops.
+            unsafe {
+                call!(
+                    library,
+                    format!("load {name}"),
+                    CreateSessionFromArray(
+                        library.env(),
+                        model.as_ptr().cast(),
+                        model.len(),
+                        settings.options,
+                        &raw mut session,
+                    )
                 )
-            )?;
+            }
+        };
+        match arena {
+            Some(arena) => arena.around(make)?,
+            None => make()?,
         }
         let mut loaded = Session {
             library: library.clone(),
             session,
+            pool: Arc::clone(&settings.pool),
+            arena: options.engine.arena.clone(),
             name: name.to_string(),
             inputs: Vec::new(),
             outputs: Vec::new(),
         };
+        loaded.fits()?;
         loaded.inputs = loaded.ports(true)?;
         loaded.outputs = loaded.ports(false)?;
         Ok(loaded)
@@ -109,6 +131,17 @@ impl Session {
 
     pub(super) fn output(&self, name: &str) -> Option<&Port> {
         self.outputs.iter().find(|port| port.name == name)
+    }
+
+    /// Whether everything since the last call did fit into the session's arena. Asked after each run.
+    pub(super) fn fits(&self) -> Result<(), OnnxError> {
+        let refusal = self.arena.as_ref().and_then(Arena::refusal);
+        refusal.map_or(Ok(()), Err)
+    }
+
+    /// What the system refused to this session's threads; complete once it has run.
+    pub(super) fn refusals(&self) -> Refusals {
+        self.pool.refusals()
     }
 
     /// Ends profiling and returns the profile's path.
@@ -155,7 +188,8 @@ impl Session {
     fn ports(&self, inputs: bool) -> Result<Vec<Port>, OnnxError> {
         let doing = format!("describe {}", self.name);
         let mut count = 0;
-        // SAFETY: the session is ours, every out pointer is valid, and what is handed out is freed or released here.
+        // SAFETY: the session is ours, every out pointer is valid, and what is handed out is freed or
+        // released here.
         unsafe {
             if inputs {
                 call!(
@@ -253,68 +287,6 @@ impl Drop for Session {
         if let Some(release) = self.library.api().ReleaseSession {
             // SAFETY: the session is ours and released once; its bindings hold a share and so are gone.
             unsafe { release(self.session) };
-        }
-    }
-}
-
-/// ONNX Runtime's session options, released on every path.
-struct Settings {
-    library: Library,
-    options: *mut OrtSessionOptions,
-}
-
-impl Settings {
-    fn new(library: &Library, options: SessionOptions<'_>) -> Result<Settings, OnnxError> {
-        let mut settings = Settings {
-            library: library.clone(),
-            options: ptr::null_mut(),
-        };
-        let level = if options.optimise {
-            GraphOptimizationLevel_ORT_ENABLE_ALL
-        } else {
-            GraphOptimizationLevel_ORT_DISABLE_ALL
-        };
-        // Pool threads that spin between operators would take the processor from everything else.
-        let spinning: [(&CStr, &CStr); 2] = [
-            (c"session.intra_op.allow_spinning", c"0"),
-            (c"session.inter_op.allow_spinning", c"0"),
-        ];
-        let doing = "set a session's options";
-        // SAFETY: the options are made first and released by `drop`; every text is a C string.
-        unsafe {
-            call!(library, doing, CreateSessionOptions(&raw mut settings.options))?;
-            let made = settings.options;
-            // One thread: the dispatcher's own. A piece then runs where the schedule put it, and nowhere else.
-            call!(library, doing, SetIntraOpNumThreads(made, 1))?;
-            call!(library, doing, SetInterOpNumThreads(made, 1))?;
-            call!(
-                library,
-                doing,
-                SetSessionExecutionMode(made, ExecutionMode_ORT_SEQUENTIAL)
-            )?;
-            call!(library, doing, SetSessionGraphOptimizationLevel(made, level))?;
-            call!(library, doing, EnableCpuMemArena(made))?;
-            call!(library, doing, EnableMemPattern(made))?;
-            for (key, value) in spinning {
-                call!(
-                    library,
-                    doing,
-                    AddSessionConfigEntry(made, key.as_ptr(), value.as_ptr())
-                )?;
-            }
-            if let Some(prefix) = options.profile {
-                call!(library, doing, EnableProfiling(made, prefix.as_ptr()))?;
-            }
-        }
-        Ok(settings)
-    }
-}
-
-impl Drop for Settings {
-    fn drop(&mut self) {
-        if let (Some(release), false) = (self.library.api().ReleaseSessionOptions, self.options.is_null()) {
-            // SAFETY: made by `new`, released once.
-            unsafe { release(self.options) };
         }
     }
 }

@@ -29,26 +29,22 @@ impl State {
 }
 
 impl OnnxTraining {
-    /// The present value of a state tensor.
-    pub fn state(&self, name: &str) -> Option<&[f32]> {
-        let state = self.states.iter().find(|state| state.name == name)?;
-        state.copies.get(self.now).map(|tensor| tensor.f32())
+    /// The present value of a state tensor, copied; not for the hot path.
+    pub fn state(&self, name: &str) -> Option<Vec<f32>> {
+        self.memory.values(name, self.now)
     }
 
     /// The present weights in the order of `names`, as a weights file holds them; unknown names are left out.
     pub fn weights(&self, names: &[String]) -> Vec<Weight> {
-        let known = names
-            .iter()
-            .filter_map(|name| self.states.iter().find(|state| state.name == *name));
-        let weight = |state: &State| {
-            let tensor = state.copies.get(self.now)?;
+        let weight = |name: &String| {
+            let [tensor, _] = self.memory.copies(name)?;
             Some(Weight {
-                name: state.name.clone(),
+                name: name.clone(),
                 dims: tensor.dims.clone(),
-                values: tensor.f32().to_vec(),
+                values: self.state(name)?,
             })
         };
-        known.filter_map(weight).collect()
+        names.iter().filter_map(weight).collect()
     }
 
     /// Steps ended, those before a checkpoint that was taken up included.
@@ -60,16 +56,6 @@ impl OnnxTraining {
     pub fn keep_position(&mut self, position: Arc<Position>) {
         self.position = Some(position);
     }
-
-    /// A finite loss does not prove a finite state: the optimiser may have divided or squared its way out of
-    /// range.
-    pub(super) fn new_state_is_finite(&self) -> bool {
-        let mut written = self
-            .states
-            .iter()
-            .filter_map(|state| state.copies.get(1 - self.now));
-        written.all(|tensor| tensor.f32().iter().all(|value| value.is_finite()))
-    }
 }
 
 impl checkpoint::State for OnnxTraining {
@@ -77,12 +63,20 @@ impl checkpoint::State for OnnxTraining {
         self.identity.clone()
     }
 
+    /// Not on a device: a copy of a part would have to bring the whole tensor to the host.
+    fn keepable(&self) -> Result<(), CheckpointError> {
+        if self.memory.is_on_device() {
+            return Err(CheckpointError::OnDevice(self.identity.clone()));
+        }
+        Ok(())
+    }
+
     fn shapes(&self) -> Vec<Shape> {
-        self.states.iter().map(State::shape).collect()
+        self.memory.states.iter().map(State::shape).collect()
     }
 
     fn copy(&self, tensor: usize, from: usize, into: &mut [u8]) {
-        let state = self.states.get(tensor);
+        let state = self.memory.states.get(tensor);
         let Some(tensor) = state.and_then(|state| state.copies.get(self.now)) else {
             return;
         };
@@ -105,8 +99,9 @@ impl checkpoint::State for OnnxTraining {
     }
 
     fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
+        checkpoint::State::keepable(self)?;
         checkpoint.fits(&self.identity, &checkpoint::State::shapes(self))?;
-        for state in &self.states {
+        for state in &self.memory.states {
             let (Some(kept), Some(tensor)) = (checkpoint.tensor(&state.name), state.copies.get(self.now))
             else {
                 continue;

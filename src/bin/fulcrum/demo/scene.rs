@@ -110,7 +110,7 @@ fn play_in_mode(
         .iter()
         .map(|length| prepared.announced(*length))
         .collect();
-    let learn = Gated::new(learn, publisher, Gate::default());
+    let mut learn = Gated::new(learn, publisher, Gate::default());
     let pieces = learn
         .lengths(&own, prepared.announced(fill), prepared.announced(eval))
         .ok_or("the training step has too many pieces; raise --piece-ms")?;
