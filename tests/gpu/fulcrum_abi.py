@@ -28,7 +28,8 @@ class Job(c.Structure):
 
 class Completion(c.Structure):
     _fields_ = [("token", c.c_uint64), ("release_ns", c.c_uint64), ("start_ns", c.c_uint64), ("end_ns", c.c_uint64),
-                ("answer", c.c_uint64), ("status", c.c_int32), ("code", c.c_int32)]
+                ("answer", c.c_uint64), ("status", c.c_int32), ("code", c.c_int32),
+                ("model_version", c.c_uint32), ("reserved", c.c_uint32)]
 
 
 class JobStatistics(c.Structure):
