@@ -25,6 +25,7 @@ mod bindings;
 mod binding;
 mod cut;
 mod error;
+pub mod gradient;
 mod inference;
 mod library;
 pub mod model;

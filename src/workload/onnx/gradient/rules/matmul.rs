@@ -1,0 +1,155 @@
+//! Products of matrices.
+
+use super::super::call::Call;
+use super::super::graph::{Graph, Made, Setting};
+use super::super::value::{Kind, Value, broadcast};
+
+impl Graph {
+    /// The product of two matrices, each turned if asked; not recorded.
+    pub(crate) fn product(&mut self, a: &Value, turn_a: bool, b: &Value, turn_b: bool) -> Made {
+        let (rows, inner) = if turn_a {
+            (a.dim(1), a.dim(0))
+        } else {
+            (a.dim(0), a.dim(1))
+        };
+        let (inner_b, columns) = if turn_b {
+            (b.dim(1), b.dim(0))
+        } else {
+            (b.dim(0), b.dim(1))
+        };
+        if a.rank() != 2 || b.rank() != 2 || inner != inner_b {
+            return Err(format!("the matrices {:?} and {:?} do not go together", a.dims, b.dims).into());
+        }
+        let settings = [
+            Setting::Int("transA", i64::from(turn_a)),
+            Setting::Int("transB", i64::from(turn_b)),
+        ];
+        Ok(self.op("Gemm", &[a, b], Kind::F32, vec![rows, columns], &settings)?)
+    }
+
+    /// [`Graph::product`], recorded.
+    fn gemm(&mut self, a: &Value, turn_a: bool, b: &Value, turn_b: bool) -> Made {
+        let y = self.product(a, turn_a, b, turn_b)?;
+        let (a, b) = (a.clone(), b.clone());
+        Ok(self.record(y, a.requires || b.requires, move |graph, dy| {
+            let mut parts = Vec::new();
+            if a.requires {
+                let part = match turn_a {
+                    false => graph.product(dy, false, &b, !turn_b)?,
+                    true => graph.product(&b, turn_b, dy, true)?,
+                };
+                parts.push((a.clone(), part));
+            }
+            if b.requires {
+                let part = match turn_b {
+                    false => graph.product(&a, !turn_a, dy, false)?,
+                    true => graph.product(dy, true, &a, turn_a)?,
+                };
+                parts.push((b, part));
+            }
+            Ok(parts)
+        }))
+    }
+
+    /// ONNX's MatMul (numpy's) of operands of 2 axes and more.
+    pub(crate) fn matmul(&mut self, a: &Value, b: &Value) -> Made {
+        let (rank_a, rank_b) = (a.rank(), b.rank());
+        if rank_a < 2 || rank_b < 2 || a.kind != Kind::F32 || b.kind != Kind::F32 {
+            return Err("its operands should be float32 with 2 axes or more".into());
+        }
+        if rank_b == 2 && rank_a > 2 {
+            // One large product in place of many small ones, forward and backward.
+            let inner = a.dim(rank_a - 1);
+            let rows = a.elements() / inner.max(1);
+            let flat = self.reshape(a, vec![rows, inner])?;
+            let y = self.gemm(&flat, false, b, false)?;
+            let mut dims = a.dims.to_vec();
+            dims.truncate(rank_a - 1);
+            dims.push(b.dim(1));
+            return self.reshape(&y, dims);
+        }
+        if rank_a == 2 && rank_b == 2 {
+            return self.gemm(a, false, b, false);
+        }
+        let (rows, inner) = (a.dim(rank_a - 2), a.dim(rank_a - 1));
+        if inner != b.dim(rank_b - 2) {
+            return Err(format!("the shapes {:?} and {:?} do not go together", a.dims, b.dims).into());
+        }
+        let batch = |value: &Value| value.dims.get(..value.rank() - 2).unwrap_or_default().to_vec();
+        let mut dims = broadcast(&batch(a), &batch(b))?;
+        dims.extend([rows, b.dim(rank_b - 1)]);
+        let y = self.op("MatMul", &[a, b], Kind::F32, dims, &[])?;
+        let (a, b) = (a.clone(), b.clone());
+        Ok(self.record(y, a.requires || b.requires, move |graph, dy| {
+            let mut parts = Vec::new();
+            if a.requires {
+                let turned = graph.turned(&b)?;
+                let part = graph.matmul(dy, &turned)?;
+                parts.push((a.clone(), graph.fit(&part, &a.dims)?));
+            }
+            if b.requires {
+                let turned = graph.turned(&a)?;
+                let part = graph.matmul(&turned, dy)?;
+                parts.push((b.clone(), graph.fit(&part, &b.dims)?));
+            }
+            Ok(parts)
+        }))
+    }
+
+    /// `x` with its last two axes exchanged.
+    fn turned(&mut self, x: &Value) -> Made {
+        let rank = x.rank();
+        let mut order: Vec<usize> = (0..rank).collect();
+        order.swap(rank - 2, rank - 1);
+        self.transpose(x, &order)
+    }
+}
+
+/// Gemm: alpha * A * B + beta * C.
+pub(super) fn gemm(graph: &mut Graph, call: &Call) -> Made<Vec<Value>> {
+    let turned = |name: &str| call.int(name, 0) != 0;
+    let mut y = graph.gemm(call.input(0)?, turned("transA"), call.input(1)?, turned("transB"))?;
+    let alpha = call.float("alpha", 1.0);
+    if alpha != 1.0 {
+        let alpha = graph.number(alpha)?;
+        y = graph.mul(&y, &alpha)?;
+    }
+    if let Some(c) = call.optional(2) {
+        let mut c = c.clone();
+        let beta = call.float("beta", 1.0);
+        if beta != 1.0 {
+            let beta = graph.number(beta)?;
+            c = graph.mul(&c, &beta)?;
+        }
+        let dims = y.dims.to_vec();
+        y = graph.add(&y, &c)?;
+        if *y.dims != *dims {
+            return Err(format!("C of shape {:?} does not broadcast to {dims:?}", c.dims).into());
+        }
+    }
+    Ok(vec![y])
+}
+
+/// MatMul; an operand of one axis is a row or a column.
+pub(super) fn matmul(graph: &mut Graph, call: &Call) -> Made<Vec<Value>> {
+    let (mut a, mut b) = (call.input(0)?.clone(), call.input(1)?.clone());
+    let (row, column) = (a.rank() == 1, b.rank() == 1);
+    if row {
+        a = graph.reshape(&a, vec![1, a.dim(0)])?;
+    }
+    if column {
+        b = graph.reshape(&b, vec![b.dim(0), 1])?;
+    }
+    let mut y = graph.matmul(&a, &b)?;
+    let mut dims = y.dims.to_vec();
+    if column {
+        dims.pop();
+    }
+    if row {
+        dims.remove(dims.len() - if column { 1 } else { 2 });
+    }
+    if row || column {
+        y = graph.reshape(&y, dims)?;
+    }
+    Ok(vec![y])
+}
