@@ -25,6 +25,7 @@ mod bindings;
 mod binding;
 mod cut;
 mod error;
+mod fetch;
 pub mod gradient;
 mod inference;
 mod library;
@@ -37,6 +38,7 @@ mod tensor;
 mod training;
 
 pub use error::OnnxError;
+pub use fetch::{Fetch, FetchValues, Minibatches};
 pub use inference::{Fill, InferenceConfig, OnnxInference, weight_names};
 pub use library::Library;
-pub use training::{Fetch, OnnxTraining, Publish, TrainingConfig};
+pub use training::{OnnxTraining, Publish, TrainingConfig};

@@ -8,7 +8,7 @@ use super::tensor::Element;
 pub(super) struct Step {
     /// The minibatch, float32 [B, ...].
     pub(super) x: Port,
-    /// Its labels, int64 [B].
+    /// Its labels, int64 or float32 [B, ...].
     pub(super) y: Port,
     /// The learning rate.
     pub(super) lr: Port,
@@ -45,8 +45,14 @@ impl Step {
         let expected = format!("float32 [B, ...] with every size fixed and {row} values a sample");
         let samples = x.element == Element::F32 && minibatch > 0 && values == Some(row);
         expect(model, &x, &expected, samples)?;
-        let labels = y.element == Element::I64 && y.dims.first() == Some(&minibatch) && fixed(&y);
-        expect(model, &y, "int64 with one label for each sample of `x`", labels)?;
+        let either = [Element::I64, Element::F32].contains(&y.element);
+        let labels = either && y.dims.first() == Some(&minibatch) && fixed(&y);
+        expect(
+            model,
+            &y,
+            "int64 or float32 with one label or more for each sample of `x`",
+            labels,
+        )?;
         let scalar = |port: &Port| port.element == Element::F32 && port.dims.iter().all(|dim| *dim == 1);
         expect(model, &lr, "one float32", scalar(&lr))?;
         expect(model, &loss, "one float32", scalar(&loss))?;

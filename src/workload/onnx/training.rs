@@ -5,6 +5,7 @@
 
 use super::binding::Binding;
 use super::cut::{Cuttable, borders};
+use super::fetch::{Fetch, Minibatches};
 use super::inference::{ENGINE, filled};
 use super::library::Library;
 use super::model::Weight;
@@ -32,9 +33,6 @@ const ROUNDS: usize = 4;
 /// The shortest length a fetch is announced with: a sensor's new samples are taken in as well.
 const LEAST_FETCH: Nanos = Nanos::from_micros(100);
 
-/// Fetches a minibatch into `x` and `y`; false while there is no data.
-pub type Fetch = Box<dyn FnMut(&mut [f32], &mut [i64]) -> bool + Send>;
-
 /// Where new weights go.
 pub struct Publish {
     /// The trainer's end of the swap.
@@ -45,8 +43,8 @@ pub struct Publish {
     pub every: u32,
 }
 
-/// How a step graph is trained.
-pub struct TrainingConfig {
+/// How a step graph is trained; `F` is [`Fetch`], or [`FetchValues`](super::FetchValues) where `y` is float32.
+pub struct TrainingConfig<F = Fetch> {
     /// For messages, a file name for example.
     pub name: String,
     /// Values of one sample's input row.
@@ -58,7 +56,7 @@ pub struct TrainingConfig {
     /// The longest piece wanted; `None` leaves the step whole.
     pub wanted_piece: Option<Nanos>,
     /// Fetches a minibatch.
-    pub fetch: Fetch,
+    pub fetch: F,
     /// Where new weights go, if anywhere.
     pub publish: Option<Publish>,
 }
@@ -83,17 +81,21 @@ pub struct OnnxTraining {
     loss: Arc<Tensor>,
     next: u16,
     steps: u32,
-    fetch: Fetch,
+    fetch: Minibatches,
     publish: Option<Publish>,
     lengths: Vec<Nanos>,
     buffer_bytes: usize,
 }
 
 impl OnnxTraining {
-    /// Loads `model`: inputs `x` (float32, `[B, ...]`), `y` (int64, `[B]`), `lr` (float32) and the state, outputs `loss` and `S_out`
-    /// for each state tensor S. Measures its nodes, cuts it, and runs every segment several times over scratch data, so
+    /// Loads `model`: inputs `x` (float32, `[B, ...]`), `y` (int64 or float32, `[B, ...]`), `lr` (float32) and the state, outputs
+    /// `loss` and `S_out` for each state tensor S. Measures its nodes, cuts it, and runs every segment several times over scratch data, so
     /// that no later run has anything to set up.
-    pub fn new(library: &Library, model: &[u8], config: TrainingConfig) -> Result<OnnxTraining, OnnxError> {
+    pub fn new<F: Into<Minibatches>>(
+        library: &Library,
+        model: &[u8],
+        config: TrainingConfig<F>,
+    ) -> Result<OnnxTraining, OnnxError> {
         let TrainingConfig {
             name,
             row,
@@ -111,6 +113,8 @@ impl OnnxTraining {
         };
         let session = Arc::new(Session::new(library, &name, &whole, options)?);
         let ports = Step::of(&session, row)?;
+        let fetch: Minibatches = fetch.into();
+        fetch.expect(&name, &ports.y)?;
         let tensor = |port: &Port| Tensor::new(library, port.element, &port.dims);
         let (x, y, loss) = (tensor(&ports.x)?, tensor(&ports.y)?, tensor(&ports.loss)?);
         let rate = tensor(&ports.lr)?;
@@ -261,8 +265,7 @@ impl OnnxTraining {
     /// Runs whole steps over whatever is in `x` and notes the upper length of each piece. The runs write the idle copy,
     /// so the state stays as it is. Processor time counts: a piece runs on the calling thread alone.
     fn measure(&mut self) -> Result<(), OnnxError> {
-        // Labels of zero are in range for any number of classes.
-        self.y.i64_mut().fill(0);
+        self.fetch.clear(&self.y);
         let mut times = vec![Vec::new(); self.segments.len()];
         for run in 0..=MEASURED {
             for index in 0..self.segments.len() {
@@ -408,7 +411,7 @@ impl Training for OnnxTraining {
 
     fn run_piece(&mut self, piece: u16) -> Result<Progress, WorkloadError> {
         if piece == 0 {
-            let fetched = (self.fetch)(self.x.f32_mut(), self.y.i64_mut());
+            let fetched = self.fetch.fetch(&self.x, &self.y);
             self.next = u16::from(fetched);
             return Ok(if fetched { Progress::Ran } else { Progress::Dry });
         }

@@ -19,11 +19,7 @@ pub(super) struct Call {
 
 impl Call {
     /// Reads the attributes of `node`.
-    pub(super) fn new(
-        node: &NodeProto,
-        name: String,
-        inputs: Vec<Option<Value>>
-    ) -> Result<Call, String> {
+    pub(super) fn new(node: &NodeProto, name: String, inputs: Vec<Option<Value>>) -> Result<Call, String> {
         let mut attributes = HashMap::new();
         for bytes in &node.attribute {
             let attribute = AttributeProto::decode(bytes.as_slice())

@@ -74,12 +74,11 @@ pub(super) fn forward(source: &Source, how: Tracing<'_>) -> Result<Forward, Grad
             let op = format!("{domain}.{op}");
             return Err(GradientError::Operator { op, node: name });
         }
-        let call =
-            Call::new(node, name.clone(), inputs).map_err(|reason| GradientError::Node {
-                op: op.clone(),
-                node: name.clone(),
-                reason,
-            })?;
+        let call = Call::new(node, name.clone(), inputs).map_err(|reason| GradientError::Node {
+            op: op.clone(),
+            node: name.clone(),
+            reason,
+        })?;
         let made = build(&mut graph, call).map_err(hint)?;
         for (output, value) in node.output.iter().zip(made) {
             known.insert(output, value);

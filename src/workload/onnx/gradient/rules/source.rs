@@ -3,7 +3,7 @@
 use super::super::call::Call;
 use super::super::graph::{Graph, Made};
 use super::super::read::content;
-use super::super::value::{Data, Kind, Value};
+use super::super::value::{Data, Kind, Value, checked};
 
 /// Constant.
 pub(super) fn constant(graph: &mut Graph, call: &Call) -> Made<Vec<Value>> {
@@ -23,7 +23,10 @@ pub(super) fn constant(graph: &mut Graph, call: &Call) -> Made<Vec<Value>> {
     Ok(vec![graph.constant(kind, dims, data)?])
 }
 
-/// ConstantOfShape: one number, expanded.
+/// The most values that are written out.
+const MOST: i64 = 1 << 16;
+
+/// ConstantOfShape: one number, repeated.
 pub(super) fn constant_of_shape(graph: &mut Graph, call: &Call) -> Made<Vec<Value>> {
     let dims = call.input(0)?.ints("the shape")?;
     if dims.iter().any(|dim| *dim < 0) {
@@ -38,6 +41,14 @@ pub(super) fn constant_of_shape(graph: &mut Graph, call: &Call) -> Made<Vec<Valu
     };
     if data.len() != 1 {
         return Err("its value should be one number".into());
+    }
+    let count = checked(dims.clone())?.iter().product::<i64>();
+    if let (0..=MOST, Ok(count)) = (count, usize::try_from(count)) {
+        let data = match data {
+            Data::Floats(values) => Data::Floats(values.repeat(count)),
+            Data::Ints(values) => Data::Ints(values.repeat(count)),
+        };
+        return Ok(vec![graph.constant(kind, dims, data)?]);
     }
     let one = graph.constant(kind, Vec::new(), data)?;
     Ok(vec![graph.expand(&one, dims)?])
