@@ -126,7 +126,7 @@ impl Graph {
             let flat = self.reshape(&flat, vec![out, batch * pixels])?;
             let rows = self.transpose(&stacked, &[1, 2, 0, 3])?;
             let rows = self.reshape(&rows, vec![columns, batch * pixels])?;
-            self.product(&flat, false, &rows, true)?
+            self.product(&flat, false, &rows, true, None)?
         } else {
             let flat = self.reshape(&flat, vec![group, own_out, batch * pixels])?;
             let rows = self.transpose(&stacked, &[1, 0, 3, 2])?;

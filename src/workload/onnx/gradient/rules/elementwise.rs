@@ -31,14 +31,14 @@ impl Graph {
         if *dy.dims == *dims {
             return Ok(dy.clone());
         }
-        let missing = dy.rank().saturating_sub(dims.len());
-        let repeated: Vec<usize> = (0..dy.rank())
-            .filter(|axis| match axis.checked_sub(missing) {
-                None => true,
-                Some(own) => dims.get(own) == Some(&1) && dy.dim(*axis) != 1,
-            })
+        let missing: Vec<usize> = (0..dy.rank().saturating_sub(dims.len())).collect();
+        let sum = self.sum(dy, &missing, false)?;
+        let sizes = sum.dims.iter().zip(dims).enumerate();
+        let repeated: Vec<usize> = sizes
+            .filter(|(_, (size, own))| **own == 1 && **size != 1)
+            .map(|(axis, _)| axis)
             .collect();
-        let sum = self.sum(dy, &repeated, true)?;
+        let sum = self.sum(&sum, &repeated, true)?;
         self.reshape(&sum, dims.to_vec())
     }
 

@@ -5,8 +5,15 @@ use super::super::graph::{Graph, Made, Setting};
 use super::super::value::{Kind, Value, broadcast};
 
 impl Graph {
-    /// The product of two matrices, each turned if asked; not recorded.
-    pub(crate) fn product(&mut self, a: &Value, turn_a: bool, b: &Value, turn_b: bool) -> Made {
+    /// The product of two matrices, each turned if asked, plus `c`; not recorded.
+    pub(crate) fn product(
+        &mut self,
+        a: &Value,
+        turn_a: bool,
+        b: &Value,
+        turn_b: bool,
+        c: Option<&Value>,
+    ) -> Made {
         let (rows, inner) = if turn_a {
             (a.dim(1), a.dim(0))
         } else {
@@ -24,26 +31,40 @@ impl Graph {
             Setting::Int("transA", i64::from(turn_a)),
             Setting::Int("transB", i64::from(turn_b)),
         ];
-        Ok(self.op("Gemm", &[a, b], Kind::F32, vec![rows, columns], &settings)?)
+        if let Some(c) = c
+            && broadcast(&c.dims, &[rows, columns])? != [rows, columns]
+        {
+            return Err(format!("C of {:?} does not broadcast to {rows} x {columns}", c.dims).into());
+        }
+        let inputs: Vec<&Value> = [a, b].into_iter().chain(c).collect();
+        Ok(self.op("Gemm", &inputs, Kind::F32, vec![rows, columns], &settings)?)
     }
 
-    /// [`Graph::product`], recorded.
-    fn gemm(&mut self, a: &Value, turn_a: bool, b: &Value, turn_b: bool) -> Made {
-        let y = self.product(a, turn_a, b, turn_b)?;
-        let (a, b) = (a.clone(), b.clone());
-        Ok(self.record(y, a.requires || b.requires, move |graph, dy| {
+    /// [`Graph::product`] plus `c`, which broadcasts to it; recorded.
+    fn gemm(&mut self, a: &Value, turn_a: bool, b: &Value, turn_b: bool, c: Option<&Value>) -> Made {
+        let y = self.product(a, turn_a, b, turn_b, c)?;
+        let wanted = [Some(a), Some(b), c]
+            .into_iter()
+            .flatten()
+            .any(|input| input.requires);
+        let (a, b, c) = (a.clone(), b.clone(), c.cloned());
+        Ok(self.record(y, wanted, move |graph, dy| {
             let mut parts = Vec::new();
+            if let Some(c) = c.filter(|c| c.requires) {
+                let part = graph.fit(dy, &c.dims)?;
+                parts.push((c, part));
+            }
             if a.requires {
                 let part = match turn_a {
-                    false => graph.product(dy, false, &b, !turn_b)?,
-                    true => graph.product(&b, turn_b, dy, true)?,
+                    false => graph.product(dy, false, &b, !turn_b, None)?,
+                    true => graph.product(&b, turn_b, dy, true, None)?,
                 };
                 parts.push((a.clone(), part));
             }
             if b.requires {
                 let part = match turn_b {
-                    false => graph.product(&a, !turn_a, dy, false)?,
-                    true => graph.product(dy, true, &a, turn_a)?,
+                    false => graph.product(&a, !turn_a, dy, false, None)?,
+                    true => graph.product(dy, true, &a, turn_a, None)?,
                 };
                 parts.push((b, part));
             }
@@ -62,14 +83,14 @@ impl Graph {
             let inner = a.dim(rank_a - 1);
             let rows = a.elements() / inner.max(1);
             let flat = self.reshape(a, vec![rows, inner])?;
-            let y = self.gemm(&flat, false, b, false)?;
+            let y = self.gemm(&flat, false, b, false, None)?;
             let mut dims = a.dims.to_vec();
             dims.truncate(rank_a - 1);
             dims.push(b.dim(1));
             return self.reshape(&y, dims);
         }
         if rank_a == 2 && rank_b == 2 {
-            return self.gemm(a, false, b, false);
+            return self.gemm(a, false, b, false, None);
         }
         let (rows, inner) = (a.dim(rank_a - 2), a.dim(rank_a - 1));
         if inner != b.dim(rank_b - 2) {
@@ -108,26 +129,26 @@ impl Graph {
 /// Gemm: alpha * A * B + beta * C.
 pub(super) fn gemm(graph: &mut Graph, call: &Call) -> Made<Vec<Value>> {
     let turned = |name: &str| call.int(name, 0) != 0;
-    let mut y = graph.gemm(call.input(0)?, turned("transA"), call.input(1)?, turned("transB"))?;
-    let alpha = call.float("alpha", 1.0);
-    if alpha != 1.0 {
-        let alpha = graph.number(alpha)?;
-        y = graph.mul(&y, &alpha)?;
-    }
-    if let Some(c) = call.optional(2) {
-        let mut c = c.clone();
-        let beta = call.float("beta", 1.0);
-        if beta != 1.0 {
-            let beta = graph.number(beta)?;
-            c = graph.mul(&c, &beta)?;
+    let (a, b) = (call.input(0)?, call.input(1)?);
+    let scaled = |graph: &mut Graph, value: &Value, factor: f32| -> Made {
+        if factor == 1.0 {
+            return Ok(value.clone());
         }
-        let dims = y.dims.to_vec();
-        y = graph.add(&y, &c)?;
-        if *y.dims != *dims {
-            return Err(format!("C of shape {:?} does not broadcast to {dims:?}", c.dims).into());
-        }
-    }
-    Ok(vec![y])
+        let factor = graph.number(factor)?;
+        graph.mul(value, &factor)
+    };
+    let a = scaled(graph, a, call.float("alpha", 1.0))?;
+    let c = match call.optional(2) {
+        Some(c) => Some(scaled(graph, c, call.float("beta", 1.0))?),
+        None => None,
+    };
+    Ok(vec![graph.gemm(
+        &a,
+        turned("transA"),
+        b,
+        turned("transB"),
+        c.as_ref(),
+    )?])
 }
 
 /// MatMul; an operand of one axis is a row or a column.
