@@ -11,10 +11,11 @@ use fulcrum::workload::onnx::gradient::{
 };
 use fulcrum::workload::onnx::model::{decode, decode_weights};
 use fulcrum::workload::onnx::{
-    Fetch, FetchValues, InferenceConfig, Library, Minibatches, OnnxError, OnnxInference, OnnxTraining,
-    TrainingConfig, weight_names,
+    AccumulationConfig, Fetch, FetchValues, InferenceConfig, Library, Minibatches, OnnxAccumulation,
+    OnnxError, OnnxInference, OnnxTraining, Publish, TrainingConfig, weight_names,
 };
-use fulcrum::workload::{Inference, Progress, Request, Training};
+use fulcrum::workload::{Inference, Progress, Request, Training, WorkloadError, swap};
+use prost::Message;
 
 const MICRO_BATCH: usize = 6;
 const CLASSES: usize = 3;
@@ -211,6 +212,188 @@ fn a_written_step_can_be_cut_and_computes_the_same_bits() {
     assert_eq!(bits(&whole), bits(&cut));
 }
 
+/// The samples of [`stripes`], `parts` of them one after the other; then again.
+fn in_parts(parts: usize, spoil: Option<usize>) -> Fetch {
+    let mut next = 0;
+    Box::new(move |x, y| {
+        let (mut samples, mut labels) = (vec![0.0; MICRO_BATCH * PIXELS], [0; MICRO_BATCH]);
+        stripes(&mut samples, &mut labels);
+        let part = next % parts;
+        x.copy_from_slice(&samples[part * x.len()..][..x.len()]);
+        y.copy_from_slice(&labels[part * y.len()..][..y.len()]);
+        if spoil == Some(next) {
+            x[0] = f32::NAN;
+        }
+        next += 1;
+        true
+    })
+}
+
+fn accumulation(files: &Files, micro_batches: usize, lr: f32, fetch: Fetch) -> AccumulationConfig {
+    AccumulationConfig {
+        name: "net".to_string(),
+        row: PIXELS,
+        weights: decode_weights("weights.onnx", files.file("weights.onnx").unwrap()).unwrap(),
+        lr,
+        micro_batches,
+        fetch,
+        publish: None,
+    }
+}
+
+fn accumulating(files: &Files, config: AccumulationConfig) -> OnnxAccumulation {
+    let file = |name: &str| files.file(name).unwrap();
+    OnnxAccumulation::new(&library(), file("grad.onnx"), file("apply.onnx"), config)
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn accumulated_step(training: &mut OnnxAccumulation) -> f32 {
+    for piece in 0..training.pieces() {
+        if let Progress::Stepped { loss } = training.run_piece(piece).unwrap() {
+            return loss;
+        }
+    }
+    panic!("the last piece ends the step")
+}
+
+#[test]
+fn gradients_accumulated_over_micro_batches_make_the_step_of_all_samples_together() {
+    for optimizer in [
+        Optimizer::Sgd,
+        Optimizer::Momentum,
+        Optimizer::Adam,
+        Optimizer::AdamW,
+    ] {
+        let recipe = Recipe {
+            clip: Some(0.5),
+            ..recipe(Loss::CrossEntropy, optimizer)
+        };
+        let files = made(&lenet(), &recipe);
+        let mut whole = trainer(&files, config(&files, PIXELS, 0.01, classes()));
+        for parts in [2, 3] {
+            let recipe = Recipe {
+                micro_batch: (MICRO_BATCH / parts) as u32,
+                ..recipe.clone()
+            };
+            let files = made(&lenet(), &recipe);
+            let mut training = accumulating(&files, accumulation(&files, parts, 0.01, in_parts(parts, None)));
+            assert_eq!(usize::from(training.pieces()), parts + 2);
+            if parts == 2 {
+                for _ in 0..4 {
+                    let (one, other) = (step(&mut whole), accumulated_step(&mut training));
+                    assert!(
+                        (one - other).abs() < 1e-4 * one.abs(),
+                        "{optimizer}: {one} {other}"
+                    );
+                }
+            } else {
+                for _ in 0..4 {
+                    accumulated_step(&mut training);
+                }
+            }
+            for weight in &files.summary.trained {
+                let (one, other) = (
+                    whole.state(&weight.name).unwrap(),
+                    training.state(&weight.name).unwrap(),
+                );
+                let pairs = one.iter().zip(other);
+                let worst = pairs.map(|(one, other)| (one - other).abs()).fold(0.0, f32::max);
+                assert!(worst < 2e-4, "{optimizer}, {}: {worst}", weight.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_accumulated_step_that_is_no_number_leaves_the_state_and_the_next_one_counts() {
+    let recipe = Recipe {
+        batch_norm: BatchNorm::Batch,
+        micro_batch: 3,
+        ..recipe(Loss::CrossEntropy, Optimizer::Adam)
+    };
+    let files = made(&mobilenet(), &recipe);
+    let mut training = accumulating(&files, accumulation(&files, 2, 0.02, in_parts(2, Some(3))));
+    let names = ["stem.weight", "m.stem.weight", "t", "stem_bn.running_mean"];
+    let bits = |training: &OnnxAccumulation| -> Vec<u32> {
+        let values = names.iter().flat_map(|name| training.state(name).unwrap());
+        values.map(|value| value.to_bits()).collect()
+    };
+    let start = bits(&training);
+    accumulated_step(&mut training);
+    let before = bits(&training);
+    assert_ne!(start, before);
+    let last = training.pieces() - 1;
+    for piece in 0..last {
+        assert_eq!(training.run_piece(piece), Ok(Progress::Ran));
+    }
+    assert_eq!(training.run_piece(last), Err(WorkloadError::NotANumber));
+    assert_eq!(bits(&training), before);
+    // Out of order: refused, and the state stays.
+    assert!(training.run_piece(2).is_err());
+    assert_eq!(bits(&training), before);
+    let first = accumulated_step(&mut training);
+    let later = (0..60).map(|_| accumulated_step(&mut training)).last().unwrap();
+    assert!(later < first / 3.0, "{first} -> {later}");
+}
+
+#[test]
+fn an_accumulated_step_waits_for_data_and_publishes_its_weights() {
+    let files = made(
+        &lenet(),
+        &Recipe {
+            micro_batch: 3,
+            ..recipe(Loss::CrossEntropy, Optimizer::Sgd)
+        },
+    );
+    let names: Vec<String> = files.summary.trained.iter().map(|it| it.name.clone()).collect();
+    let values = files
+        .summary
+        .trained
+        .iter()
+        .map(|it| it.dims.iter().product::<i64>())
+        .sum::<i64>();
+    let (sender, mut receiver) = swap::channel(values as usize);
+    let (mut parts, mut asked) = (in_parts(2, None), 0);
+    let config: AccumulationConfig = AccumulationConfig {
+        // Every second time there is nothing.
+        fetch: Box::new(move |x, y| {
+            asked += 1;
+            asked % 2 == 0 && parts(x, y)
+        }),
+        publish: Some(Publish {
+            sender,
+            names: names.clone(),
+            every: 1,
+        }),
+        ..accumulation(&files, 2, 0.1, classes())
+    };
+    let mut training = accumulating(&files, config);
+    assert_eq!(training.run_piece(0), Ok(Progress::Dry));
+    assert_eq!(
+        training.run_piece(0),
+        Ok(Progress::Dry),
+        "the first part is here, the second not"
+    );
+    let loss = accumulated_step(&mut training);
+    let mut whole = accumulating(&files, accumulation(&files, 2, 0.1, in_parts(2, None)));
+    assert_eq!(accumulated_step(&mut whole), loss);
+    let expected: Vec<f32> = training
+        .weights(&names)
+        .into_iter()
+        .flat_map(|it| it.values)
+        .collect();
+    receiver.take_with(|sent| assert_eq!(sent, expected)).unwrap();
+    for count in [0, 127] {
+        let error = OnnxAccumulation::new(
+            &library(),
+            files.file("grad.onnx").unwrap(),
+            files.file("apply.onnx").unwrap(),
+            accumulation(&files, count, 0.1, classes()),
+        );
+        assert_eq!(error.err(), Some(OnnxError::MicroBatches(count)));
+    }
+}
+
 #[test]
 fn frozen_layers_get_no_backward_part_and_stay_as_they_are() {
     let all = made(&lenet(), &recipe(Loss::CrossEntropy, Optimizer::Sgd));
@@ -239,6 +422,36 @@ fn frozen_layers_get_no_backward_part_and_stay_as_they_are() {
     let mut training = trainer(&head, config(&head, PIXELS, 0.1, classes()));
     let (first, last) = losses(&mut training, 30);
     assert!(last < first, "{first} -> {last}");
+}
+
+#[test]
+fn the_demos_network_is_trained_as_by_its_own_step_graph() {
+    const INFER: &[u8] = include_bytes!("fixtures/shapes_infer.onnx");
+    const STEP: &[u8] = include_bytes!("fixtures/shapes_step.onnx");
+    const WEIGHTS: &[u8] = include_bytes!("fixtures/shapes_weights.onnx");
+    // Its weights are inputs; a forward model carries them.
+    let (mut model, mut graph) = decode("shapes_infer.onnx", INFER).unwrap();
+    let (_, weights) = decode("shapes_weights.onnx", WEIGHTS).unwrap();
+    graph.input.retain(|input| input.name.as_deref() == Some("x"));
+    graph.initializer.extend(weights.initializer);
+    model.graph = Some(graph);
+    let recipe = Recipe {
+        optimizer: Optimizer::Adam,
+        ..Recipe::new(Loss::CrossEntropy, 32)
+    };
+    let files = made(&model.encode_to_vec(), &recipe);
+    let job = |step: &[u8]| {
+        let fetch: Fetch = Box::new(|x, y| {
+            stripes(x, y);
+            true
+        });
+        OnnxTraining::new(&library(), step, config(&files, 1024, 0.002, fetch)).unwrap()
+    };
+    let (mut own, mut made) = (job(STEP), job(files.file("step.onnx").unwrap()));
+    for _ in 0..8 {
+        let (own, made) = (step(&mut own), step(&mut made));
+        assert!((own - made).abs() < 1e-3 * own.abs(), "{own} {made}");
+    }
 }
 
 #[test]

@@ -68,6 +68,8 @@ pub enum OnnxError {
     },
     /// The largest minibatch is 0 or above [`crate::limits::MINIBATCH`].
     Minibatch(usize),
+    /// The number of micro-batches of an accumulated step is 0, or leaves too few pieces for the fetch and the update.
+    MicroBatches(usize),
     /// ONNX Runtime's profile, from which the cut is chosen, could not be written or read.
     Profile(String),
 }
@@ -120,6 +122,13 @@ impl fmt::Display for OnnxError {
                     f,
                     "a largest minibatch of {size} is outside 1 to {}",
                     crate::limits::MINIBATCH
+                )
+            }
+            OnnxError::MicroBatches(count) => {
+                write!(
+                    f,
+                    "a step of {count} micro-batches is outside 1 to {}",
+                    crate::limits::PIECES - 2
                 )
             }
             OnnxError::Profile(reason) => write!(f, "the time of each node could not be measured: {reason}"),

@@ -22,6 +22,7 @@
 #[allow(missing_docs, non_camel_case_types, non_snake_case, non_upper_case_globals, dead_code, unreachable_pub)]
 #[allow(unsafe_code, clippy::all, clippy::undocumented_unsafe_blocks, rustdoc::all)]
 mod bindings;
+mod accumulation;
 mod binding;
 mod cut;
 mod error;
@@ -37,6 +38,7 @@ mod step;
 mod tensor;
 mod training;
 
+pub use accumulation::{AccumulationConfig, OnnxAccumulation};
 pub use error::OnnxError;
 pub use fetch::{Fetch, FetchValues, Minibatches};
 pub use inference::{Fill, InferenceConfig, OnnxInference, weight_names};

@@ -22,16 +22,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Code of [`WorkloadError::Failed`] for a piece that is not the next one of its step.
-const OUT_OF_ORDER: i32 = -2;
+pub(super) const OUT_OF_ORDER: i32 = -2;
 
 /// Runs of each segment when it is measured; the second longest counts, so that one interruption does not.
-const MEASURED: usize = 12;
+pub(super) const MEASURED: usize = 12;
 
 /// Times a cut is made finer when a segment turns out longer than wanted.
 const ROUNDS: usize = 4;
 
 /// The shortest length a fetch is announced with: a sensor's new samples are taken in as well.
-const LEAST_FETCH: Nanos = Nanos::from_micros(100);
+pub(super) const LEAST_FETCH: Nanos = Nanos::from_micros(100);
 
 /// Where new weights go.
 pub struct Publish {
@@ -61,10 +61,36 @@ pub struct TrainingConfig<F = Fetch> {
     pub publish: Option<Publish>,
 }
 
+impl Publish {
+    /// Sends the weights that `find` gives by name, if this step is one that is sent. Without a spare buffer the set is
+    /// skipped; the next one is newer.
+    pub(super) fn send<'a>(&mut self, step: u32, find: impl Fn(&str) -> Option<&'a [f32]>) {
+        if !step.is_multiple_of(self.every.max(1)) {
+            return;
+        }
+        let names = &self.names;
+        let _ = self.sender.send_with(|mut values| {
+            for name in names {
+                let Some(weight) = find(name) else { return };
+                let Some((part, rest)) = values.split_at_mut_checked(weight.len()) else {
+                    return;
+                };
+                part.copy_from_slice(weight);
+                values = rest;
+            }
+        });
+    }
+}
+
 /// A tensor of the state: the copy the present step reads and the one it writes change places.
-struct State {
-    name: String,
-    copies: [Arc<Tensor>; 2],
+pub(super) struct State {
+    pub(super) name: String,
+    pub(super) copies: [Arc<Tensor>; 2],
+}
+
+/// Whether state of this name starts from the weights file; the count of steps and moments start at zero.
+pub(super) fn is_weight(name: &str) -> bool {
+    name != "t" && !name.starts_with("m.") && !name.starts_with("v.")
 }
 
 /// A training job over a step graph.
@@ -119,7 +145,6 @@ impl OnnxTraining {
         let (x, y, loss) = (tensor(&ports.x)?, tensor(&ports.y)?, tensor(&ports.loss)?);
         let rate = tensor(&ports.lr)?;
         rate.f32_mut().fill(lr);
-        let is_weight = |name: &str| name != "t" && !name.starts_with("m.") && !name.starts_with("v.");
         let mut states = Vec::new();
         for port in &ports.states {
             let start = if is_weight(&port.name) {
@@ -375,23 +400,11 @@ impl OnnxTraining {
         }
         self.now = 1 - self.now;
         self.steps = self.steps.wrapping_add(1);
-        if let Some(publish) = &mut self.publish
-            && self.steps.is_multiple_of(publish.every.max(1))
-        {
+        if let Some(publish) = &mut self.publish {
             let (states, now) = (&self.states, self.now);
-            // Without a spare buffer this set is skipped; the next one is newer.
-            let _ = publish.sender.send_with(|mut values| {
-                for name in &publish.names {
-                    let state = states.iter().find(|state| state.name == *name);
-                    let Some(tensor) = state.and_then(|state| state.copies.get(now)) else {
-                        return;
-                    };
-                    let Some((part, rest)) = values.split_at_mut_checked(tensor.f32().len()) else {
-                        return;
-                    };
-                    part.copy_from_slice(tensor.f32());
-                    values = rest;
-                }
+            publish.send(self.steps, |name| {
+                let state = states.iter().find(|state| state.name == name)?;
+                state.copies.get(now).map(|tensor| tensor.f32())
             });
         }
         Ok(Progress::Stepped { loss })

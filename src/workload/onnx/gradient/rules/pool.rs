@@ -5,6 +5,9 @@ use super::super::graph::{Graph, Made, Setting};
 use super::super::value::{Data, Kind, Value};
 use super::super::window::{Window, at, settings};
 
+/// The most positions of a padded pool: each has its own share.
+const MOST: i64 = 1 << 20;
+
 impl Graph {
     /// Adds `values` up at `places` of a tensor of `dims` that is 0 elsewhere; places count through the whole tensor.
     fn scattered(&mut self, values: &Value, places: &Value, dims: &[i64], more_than_once: bool) -> Made {
@@ -52,7 +55,7 @@ impl Graph {
         let y = self.op("AveragePool", &[x], Kind::F32, dims, &attributes)?;
         let (x, window) = (x.clone(), window.clone());
         Ok(self.record(y, x.requires, move |graph, dy| {
-            let shares = match with_pads {
+            let shares = match with_pads || !window.is_padded() {
                 true => vec![1.0 / window.taps() as f32],
                 false => shares(&window, &x, &positions),
             };
@@ -142,8 +145,8 @@ pub(super) fn average_pool(graph: &mut Graph, call: &Call) -> Made<Vec<Value>> {
     if call.int("ceil_mode", 0) != 0 && positions.iter().enumerate().any(left) {
         return Err("ceil_mode is covered only where it makes no difference".into());
     }
-    if window.taps() > i64::from(u16::MAX) {
-        return Err(format!("a kernel of {:?} is not covered", window.kernel).into());
+    if window.taps() > i64::from(u16::MAX) || window.is_padded() && positions.iter().product::<i64>() > MOST {
+        return Err(format!("a kernel of {:?} is not covered for {:?}", window.kernel, x.dims).into());
     }
     Ok(vec![graph.average_pool(
         x,

@@ -5,7 +5,7 @@ use super::super::graph::{Graph, Made, Setting};
 use super::super::value::{Data, Kind, Value};
 
 /// The most values of an interpolation matrix, or places of a gather.
-const MOST: i64 = 1 << 22;
+const MOST: i64 = 1 << 20;
 
 /// How one axis is resized.
 struct Axis {

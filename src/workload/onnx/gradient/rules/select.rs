@@ -4,6 +4,9 @@ use super::super::call::Call;
 use super::super::graph::{Graph, Made, Setting};
 use super::super::value::{Data, Kind, Value};
 
+/// The longest axis whose border is reflected or repeated: its places are written out.
+const MOST: i64 = 1 << 20;
+
 impl Graph {
     /// `x` in reverse order along `axis`.
     fn flip(&mut self, x: &Value, axis: usize) -> Made {
@@ -205,6 +208,9 @@ pub(super) fn pad(graph: &mut Graph, call: &Call) -> Made<Vec<Value>> {
         }
         if (begin, end) == (0, 0) || size < 1 {
             continue;
+        }
+        if size > MOST {
+            return Err(format!("mode {mode} is not covered for {:?}", x.dims).into());
         }
         let places: Vec<i64> = (-begin..size + end)
             .map(|place| match (place, mode.as_str()) {
