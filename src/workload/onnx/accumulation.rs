@@ -10,11 +10,12 @@ use super::fetch::{Fetch, Minibatches};
 use super::inference::{ENGINE, filled};
 use super::library::Library;
 use super::model::Weight;
+use super::publish::Publish;
 use super::run_options::RunOptions;
 use super::session::{Port, Session, SessionOptions};
-use super::step::{Grad, expect_scalar, expect_state, expect_values, no_tensor};
+use super::step::{Grad, State, expect_scalar, expect_state, is_weight};
 use super::tensor::Tensor;
-use super::training::{LEAST_FETCH, MEASURED, OUT_OF_ORDER, Publish, State, is_weight};
+use super::training::{LEAST_FETCH, MEASURED, OUT_OF_ORDER};
 use crate::clock::thread_time;
 use crate::limits;
 use crate::units::Nanos;
@@ -125,19 +126,14 @@ impl OnnxAccumulation {
             });
         }
         if let Some(publish) = &config.publish {
-            let found = |wanted: &String| {
-                let state = states.iter().find(|state| state.name == *wanted);
-                let held = running.iter().find(|running| running.name == *wanted);
+            publish.expect(&name, |wanted| {
+                let state = states.iter().find(|state| state.name == wanted);
+                let held = running.iter().find(|running| running.name == wanted);
                 let tensor = state
                     .map(|state| &state.copies[0])
                     .or(held.map(|held| &held.kept));
                 tensor.map(|tensor| tensor.f32().len())
-            };
-            let mut values = 0;
-            for wanted in &publish.names {
-                values += found(wanted).ok_or_else(|| no_tensor(&name, wanted, "state to publish"))?;
-            }
-            expect_values(&name, publish.sender.values(), values)?;
+            })?;
         }
         let (rate, scale) = (expect_scalar(&apply, "lr")?, expect_scalar(&apply, "scale")?);
         let (rate, scale) = (tensor(&rate)?, tensor(&scale)?);

@@ -2,7 +2,8 @@
 
 use super::OnnxError;
 use super::session::{Port, Session};
-use super::tensor::Element;
+use super::tensor::{Element, Tensor};
+use std::sync::Arc;
 
 /// The inputs and outputs of a step graph, checked.
 pub(super) struct Step {
@@ -156,6 +157,17 @@ pub(super) fn expect_state(session: &Session, port: &Port) -> Result<(), OnnxErr
         });
     }
     Ok(())
+}
+
+/// A tensor of the state: the copy the present step reads and the one it writes change places.
+pub(super) struct State {
+    pub(super) name: String,
+    pub(super) copies: [Arc<Tensor>; 2],
+}
+
+/// Whether state of this name starts from the weights file; the count of steps and moments start at zero.
+pub(super) fn is_weight(name: &str) -> bool {
+    name != "t" && !name.starts_with("m.") && !name.starts_with("v.")
 }
 
 fn fixed(port: &Port) -> bool {

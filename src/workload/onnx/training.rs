@@ -9,15 +9,16 @@ use super::fetch::{Fetch, Minibatches};
 use super::inference::{ENGINE, filled};
 use super::library::Library;
 use super::model::Weight;
+use super::publish::Publish;
 use super::run_options::RunOptions;
 use super::session::{Port, Session, SessionOptions};
-use super::step::{Step, expect_values, no_tensor, out_name};
+use super::step::{State, Step, is_weight, no_tensor, out_name};
 use super::tensor::Tensor;
 use super::{OnnxError, node_times};
 use crate::clock::thread_time;
 use crate::limits;
 use crate::units::Nanos;
-use crate::workload::{Abort, Progress, Training, WorkloadError, swap};
+use crate::workload::{Abort, Progress, Training, WorkloadError};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -32,16 +33,6 @@ const ROUNDS: usize = 4;
 
 /// The shortest length a fetch is announced with: a sensor's new samples are taken in as well.
 pub(super) const LEAST_FETCH: Nanos = Nanos::from_micros(100);
-
-/// Where new weights go.
-pub struct Publish {
-    /// The trainer's end of the swap.
-    pub sender: swap::Sender,
-    /// The weights to send, in the order that the receiver expects.
-    pub names: Vec<String>,
-    /// Steps between two sets; at least 1.
-    pub every: u32,
-}
 
 /// How a step graph is trained; `F` is [`Fetch`], or [`FetchValues`](super::FetchValues) where `y` is float32.
 pub struct TrainingConfig<F = Fetch> {
@@ -59,38 +50,6 @@ pub struct TrainingConfig<F = Fetch> {
     pub fetch: F,
     /// Where new weights go, if anywhere.
     pub publish: Option<Publish>,
-}
-
-impl Publish {
-    /// Sends the weights that `find` gives by name, if this step is one that is sent. Without a spare buffer the set is
-    /// skipped; the next one is newer.
-    pub(super) fn send<'a>(&mut self, step: u32, find: impl Fn(&str) -> Option<&'a [f32]>) {
-        if !step.is_multiple_of(self.every.max(1)) {
-            return;
-        }
-        let names = &self.names;
-        let _ = self.sender.send_with(|mut values| {
-            for name in names {
-                let Some(weight) = find(name) else { return };
-                let Some((part, rest)) = values.split_at_mut_checked(weight.len()) else {
-                    return;
-                };
-                part.copy_from_slice(weight);
-                values = rest;
-            }
-        });
-    }
-}
-
-/// A tensor of the state: the copy the present step reads and the one it writes change places.
-pub(super) struct State {
-    pub(super) name: String,
-    pub(super) copies: [Arc<Tensor>; 2],
-}
-
-/// Whether state of this name starts from the weights file; the count of steps and moments start at zero.
-pub(super) fn is_weight(name: &str) -> bool {
-    name != "t" && !name.starts_with("m.") && !name.starts_with("v.")
 }
 
 /// A training job over a step graph.
@@ -158,17 +117,10 @@ impl OnnxTraining {
             });
         }
         if let Some(publish) = &publish {
-            let published = |state: &&State| publish.names.contains(&state.name);
-            let values = states
-                .iter()
-                .filter(published)
-                .map(|state| state.copies[0].f32().len());
-            expect_values(&name, publish.sender.values(), values.sum())?;
-            for wanted in &publish.names {
-                if !states.iter().any(|state| state.name == *wanted) {
-                    return Err(no_tensor(&name, wanted, "state to publish"));
-                }
-            }
+            publish.expect(&name, |wanted| {
+                let state = states.iter().find(|state| state.name == wanted)?;
+                Some(state.copies[0].f32().len())
+            })?;
         }
         let mut made = OnnxTraining {
             segments: Vec::new(),

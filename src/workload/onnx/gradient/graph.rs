@@ -17,10 +17,10 @@ pub(super) type Made<T = Value> = Result<T, Refusal>;
 /// Pairs of an input and its gradient.
 pub(super) type Parts = Vec<(Value, Value)>;
 
-type Rule = Box<dyn FnOnce(&mut Graph, &Value) -> Made<Parts>>;
+type Rule = Box<dyn FnOnce(&mut Graph, Vec<Option<Value>>) -> Made<Parts>>;
 
 struct Record {
-    output: Rc<str>,
+    outputs: Vec<Rc<str>>,
     scope: Scope,
     rule: Rule,
 }
@@ -185,19 +185,36 @@ impl Graph {
     /// Notes how the gradient of `output` becomes that of the node's inputs, if one of these is `wanted`.
     pub(super) fn record(
         &mut self,
-        mut output: Value,
+        output: Value,
         wanted: bool,
         rule: impl FnOnce(&mut Graph, &Value) -> Made<Parts> + 'static,
     ) -> Value {
+        let mut outputs = [output];
+        self.record_all(&mut outputs, wanted, |graph, gradients| {
+            let gradient = gradients.into_iter().flatten().next();
+            gradient.map_or(Ok(Vec::new()), |gradient| rule(graph, &gradient))
+        });
+        let [output] = outputs;
+        output
+    }
+
+    /// [`Graph::record`] for a node of several outputs; an output that the loss does not depend on has no gradient.
+    pub(super) fn record_all(
+        &mut self,
+        outputs: &mut [Value],
+        wanted: bool,
+        rule: impl FnOnce(&mut Graph, Vec<Option<Value>>) -> Made<Parts> + 'static,
+    ) {
         if self.recording && wanted {
-            output.requires = true;
+            for output in outputs.iter_mut() {
+                output.requires = true;
+            }
             self.tape.push(Record {
-                output: Rc::clone(&output.name),
+                outputs: outputs.iter().map(|output| Rc::clone(&output.name)).collect(),
                 scope: self.scope.clone(),
                 rule: Box::new(rule),
             });
         }
-        output
     }
 
     /// Ends the forward part and builds the gradients of all that `of` depends on, by name.
@@ -209,12 +226,17 @@ impl Graph {
         self.recording = false;
         let mut gradients = HashMap::from([(Rc::clone(&of.name), gradient)]);
         for record in std::mem::take(&mut self.tape).into_iter().rev() {
-            let Some(gradient) = gradients.get(&record.output).cloned() else {
+            let known: Vec<Option<Value>> = record
+                .outputs
+                .iter()
+                .map(|output| gradients.get(output).cloned())
+                .collect();
+            if known.iter().all(Option::is_none) {
                 continue;
-            };
+            }
             let Scope { op, node } = record.scope.clone();
             self.scope = record.scope;
-            let parts = (record.rule)(self, &gradient).map_err(|refusal| refusal.at(&op, &node))?;
+            let parts = (record.rule)(self, known).map_err(|refusal| refusal.at(&op, &node))?;
             for (input, part) in parts {
                 if !input.requires {
                     continue;

@@ -22,6 +22,7 @@
 //! `write`.
 
 mod call;
+mod differentiate;
 mod error;
 mod files;
 mod fold;
@@ -41,7 +42,8 @@ mod value;
 mod window;
 mod write;
 
+pub use differentiate::differentiate;
 pub use error::GradientError;
-pub use files::{Files, differentiate};
+pub use files::Files;
 pub use recipe::{BatchNorm, Loss, Optimizer, Recipe};
 pub use summary::{Named, Summary};

@@ -41,7 +41,14 @@ impl Graph {
     }
 
     /// [`Graph::product`] plus `c`, which broadcasts to it; recorded.
-    fn gemm(&mut self, a: &Value, turn_a: bool, b: &Value, turn_b: bool, c: Option<&Value>) -> Made {
+    pub(crate) fn gemm(
+        &mut self,
+        a: &Value,
+        turn_a: bool,
+        b: &Value,
+        turn_b: bool,
+        c: Option<&Value>,
+    ) -> Made {
         let y = self.product(a, turn_a, b, turn_b, c)?;
         let wanted = [Some(a), Some(b), c]
             .into_iter()

@@ -6,6 +6,7 @@ mod elementwise;
 mod matmul;
 mod norm;
 mod pool;
+mod recurrent;
 mod reduce;
 mod resize;
 mod select;
@@ -73,6 +74,8 @@ const TABLE: &[(&[&str], Rule)] = &[
     (&["BatchNormalization"], norm::batch_norm),
     (&["LayerNormalization"], norm::layer_norm),
     (&["InstanceNormalization"], norm::instance_norm),
+    (&["GroupNormalization"], norm::group_norm),
+    (&["LSTM", "GRU"], recurrent::recurrent),
     (
         &["ReduceMean", "ReduceSum", "ReduceSumSquare", "ReduceL2"],
         reduce::reduction,
@@ -85,6 +88,7 @@ const TABLE: &[(&[&str], Rule)] = &[
     (&["Tile"], shape::tile),
     (&["Concat"], shape::concat),
     (&["Split"], shape::split),
+    (&["DepthToSpace", "SpaceToDepth"], shape::blocks),
     (&["Slice"], select::slice),
     (&["Gather"], select::gather),
     (&["Pad"], select::pad),

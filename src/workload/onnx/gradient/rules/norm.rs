@@ -188,3 +188,22 @@ pub(super) fn instance_norm(graph: &mut Graph, call: &Call) -> Made<Vec<Value>> 
         call.input(2)?,
     )?])
 }
+
+/// GroupNormalization. Until version 21 scale and bias have one value a group, since then one a channel.
+pub(super) fn group_norm(graph: &mut Graph, call: &Call) -> Made<Vec<Value>> {
+    let (x, groups) = (call.input(0)?, call.int("num_groups", 0));
+    let channels = x.dim(1);
+    if x.rank() < 3 || !(1..=channels).contains(&groups) || channels % groups != 0 {
+        return Err(format!("{groups} groups do not suit {:?}", x.dims).into());
+    }
+    let rest = x.elements() / (x.dim(0) * groups).max(1);
+    let grouped = graph.reshape(x, vec![x.dim(0), groups, rest])?;
+    let normal = graph.normal(&grouped, vec![2], call.float("epsilon", 1e-5))?;
+    let (scale, bias) = (call.input(1)?, call.input(2)?);
+    if scale.elements() == channels {
+        let y = graph.reshape(&normal.y, x.dims.to_vec())?;
+        return Ok(vec![graph.per_channel(&y, scale, bias)?]);
+    }
+    let y = graph.per_channel(&normal.y, scale, bias)?;
+    Ok(vec![graph.reshape(&y, x.dims.to_vec())?])
+}

@@ -150,6 +150,40 @@ impl Graph {
         self.pad(&wide, &pads, 0.0)
     }
 
+    /// `x` cut along `axis` into parts of `sizes`, which add up to its size.
+    pub(crate) fn split(&mut self, x: &Value, axis: usize, sizes: &[i64]) -> Made<Vec<Value>> {
+        if sizes.len() == 1 {
+            return Ok(vec![x.clone()]);
+        }
+        let shape = |size: &i64| {
+            let mut dims = x.dims.to_vec();
+            if let Some(own) = dims.get_mut(axis) {
+                *own = *size;
+            }
+            (x.kind, dims)
+        };
+        let outputs: Vec<(Kind, Vec<i64>)> = sizes.iter().map(shape).collect();
+        let list = self.list(sizes)?;
+        let settings = [Setting::Int("axis", axis as i64)];
+        let mut parts = self.node("Split", &[x, &list], outputs.clone(), &settings)?;
+        let x = x.clone();
+        self.record_all(&mut parts, x.requires, move |graph, gradients| {
+            let mut all = Vec::with_capacity(outputs.len());
+            for (gradient, (_, dims)) in gradients.into_iter().zip(outputs) {
+                all.push(match gradient {
+                    Some(gradient) => gradient,
+                    None => {
+                        let zero = graph.number(0.0)?;
+                        graph.expand(&zero, dims)?
+                    }
+                });
+            }
+            let part = graph.concat(&all, axis)?;
+            Ok(vec![(x, part)])
+        });
+        Ok(parts)
+    }
+
     /// `x` with constant values around it; `pads` as ONNX has them, each at least 0.
     pub(crate) fn pad(&mut self, x: &Value, pads: &[i64], value: f32) -> Made {
         if pads.iter().all(|pad| *pad == 0) {
@@ -313,7 +347,7 @@ pub(super) fn concat(graph: &mut Graph, call: &Call) -> Made<Vec<Value>> {
     Ok(vec![graph.concat(&values, axis)?])
 }
 
-/// Split, as slices.
+/// Split.
 pub(super) fn split(graph: &mut Graph, call: &Call) -> Made<Vec<Value>> {
     let x = call.input(0)?;
     let axis = x.axis(call.int("axis", 0))?;
@@ -331,10 +365,51 @@ pub(super) fn split(graph: &mut Graph, call: &Call) -> Made<Vec<Value>> {
     {
         return Err(format!("{size} values are not split into {sizes:?}").into());
     }
-    let (mut made, mut start) = (Vec::new(), 0);
-    for size in sizes {
-        made.push(graph.slice(x, axis, start, size, 1)?);
-        start += size;
+    graph.split(x, axis, &sizes)
+}
+
+/// DepthToSpace and SpaceToDepth: blocks of pixels to channels and back.
+pub(super) fn blocks(graph: &mut Graph, call: &Call) -> Made<Vec<Value>> {
+    let (x, size) = (call.input(0)?, call.int("blocksize", 0));
+    let [batch, channels, height, width] = *x.dims else {
+        return Err(format!("an input of {:?} is no image", x.dims).into());
+    };
+    let to_space = call.op == "DepthToSpace";
+    let even = match to_space {
+        true => (1..=channels).contains(&size) && size <= 1 << 15 && channels % (size * size) == 0,
+        false => (1..=height.min(width)).contains(&size) && height % size == 0 && width % size == 0,
+    };
+    if !even {
+        return Err(format!("blocks of {size} do not suit {:?}", x.dims).into());
     }
-    Ok(made)
+    let (first, order, last) = match (to_space, call.text("mode", "DCR").as_str()) {
+        (true, mode) => {
+            let depth = channels / (size * size);
+            let last = vec![batch, depth, height * size, width * size];
+            match mode {
+                "DCR" => (
+                    vec![batch, size, size, depth, height, width],
+                    [0, 3, 4, 1, 5, 2],
+                    last,
+                ),
+                _ => (
+                    vec![batch, depth, size, size, height, width],
+                    [0, 1, 4, 2, 5, 3],
+                    last,
+                ),
+            }
+        }
+        (false, _) => {
+            let (rows, columns) = (height / size, width / size);
+            let first = vec![batch, channels, rows, size, columns, size];
+            (
+                first,
+                [0, 3, 5, 1, 2, 4],
+                vec![batch, channels * size * size, rows, columns],
+            )
+        }
+    };
+    let apart = graph.reshape(x, first)?;
+    let turned = graph.transpose(&apart, &order)?;
+    Ok(vec![graph.reshape(&turned, last)?])
 }
