@@ -414,6 +414,20 @@ fn frozen_layers_get_no_backward_part_and_stay_as_they_are() {
     };
     assert_eq!(nodes(&head, "ScatterElements") + nodes(&head, "ConvTranspose"), 0);
     assert!(nodes(&all, "ScatterElements") == 2 && nodes(&all, "ConvTranspose") == 1);
+    // By the node, where the exporter gave the weight a name of its own.
+    let by_node = Recipe {
+        train_only: vec!["Gemm_9".to_string()],
+        ..recipe(Loss::CrossEntropy, Optimizer::Sgd)
+    };
+    let names = |files: &Files| {
+        files
+            .summary
+            .trained
+            .iter()
+            .map(|it| it.name.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(&made(&lenet(), &by_node)), names(&head));
     let by_freezing = Recipe {
         freeze: vec!["conv1".to_string(), "conv2".to_string(), "fc1".to_string()],
         ..recipe(Loss::CrossEntropy, Optimizer::Sgd)

@@ -81,6 +81,32 @@ pub(crate) fn text(name: &str, value: &str) -> Attribute {
     }
 }
 
+impl Attribute {
+    /// Changes one of its numbers, or of those of its tensor.
+    pub(crate) fn set(&mut self, place: usize, number: i64) {
+        if let Some(tensor) = &mut self.t {
+            // As int64_data: raw_data would go before it.
+            if let Some(raw) = tensor.raw_data.take() {
+                let (numbers, _) = raw.as_chunks::<8>();
+                tensor.int64_data = numbers.iter().map(|it| i64::from_le_bytes(*it)).collect();
+                tensor.data_type = Some(7);
+                tensor.dims = vec![tensor.int64_data.len() as i64];
+            }
+            let count = tensor.int64_data.len().max(1);
+            if let Some(value) = tensor.int64_data.get_mut(place % count) {
+                *value = number;
+            }
+        }
+        let count = self.ints.len().max(1);
+        if let Some(value) = self.ints.get_mut(place % count) {
+            *value = number;
+        }
+        if let Some(value) = &mut self.i {
+            *value = number;
+        }
+    }
+}
+
 /// A model being written.
 pub(crate) struct Forward {
     pub(crate) nodes: Vec<NodeProto>,

@@ -386,3 +386,18 @@ fn product(call: &Call) -> Result<Option<Content>, String> {
     };
     Ok(Some((kind, dims, Data::Ints(vec![product]))))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::places;
+
+    #[test]
+    fn a_broadcast_reads_each_place_where_the_shapes_say() {
+        let at = |dims: &[i64], from: &[i64]| places(dims, from).collect::<Vec<_>>();
+        assert_eq!(at(&[2, 3], &[2, 3]), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(at(&[2, 3], &[3]), [0, 1, 2, 0, 1, 2]);
+        assert_eq!(at(&[2, 3], &[2, 1]), [0, 0, 0, 1, 1, 1]);
+        assert_eq!(at(&[2, 3], &[]), [0; 6]);
+        assert_eq!(at(&[2, 0], &[1]), [0_usize; 0]);
+    }
+}

@@ -170,3 +170,37 @@ pub(super) fn broadcast(left: &[i64], right: &[i64]) -> Result<Vec<i64>, String>
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{broadcast, checked};
+    use proptest::prelude::*;
+
+    #[test]
+    fn sizes_that_would_overflow_are_refused() {
+        assert!(checked(vec![1 << 16, 1 << 14]).is_ok());
+        for dims in [
+            vec![1 << 16, 1 << 16],
+            vec![-1],
+            vec![i64::MAX, 0],
+            vec![1; 17],
+            vec![0, 1 << 31],
+        ] {
+            assert!(checked(dims.clone()).is_err(), "{dims:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_broadcast_does_not_depend_on_the_order(
+            left in prop::collection::vec(1_i64..4, 0..4),
+            right in prop::collection::vec(1_i64..4, 0..4),
+        ) {
+            prop_assert_eq!(broadcast(&left, &right).ok(), broadcast(&right, &left).ok());
+            if let Ok(both) = broadcast(&left, &right) {
+                prop_assert_eq!(broadcast(&both, &left), Ok(both.clone()));
+                prop_assert_eq!(both.len(), left.len().max(right.len()));
+            }
+        }
+    }
+}

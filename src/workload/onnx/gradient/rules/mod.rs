@@ -91,6 +91,7 @@ const TABLE: &[(&[&str], Rule)] = &[
     (&["DepthToSpace", "SpaceToDepth"], shape::blocks),
     (&["Slice"], select::slice),
     (&["Gather"], select::gather),
+    (&["Trilu"], select::triangle),
     (&["Pad"], select::pad),
     (&["Resize"], resize::resize),
     (&["Constant"], source::constant),

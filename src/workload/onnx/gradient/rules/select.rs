@@ -161,6 +161,40 @@ pub(super) fn gather(graph: &mut Graph, call: &Call) -> Made<Vec<Value>> {
     Ok(vec![graph.gather(x, places, x.axis(call.int("axis", 0))?)?])
 }
 
+/// Trilu: a triangle of the last two axes, 0 elsewhere; its gradient is the same triangle.
+pub(super) fn triangle(graph: &mut Graph, call: &Call) -> Made<Vec<Value>> {
+    fn build(graph: &mut Graph, x: &Value, diagonal: i64, upper: i64) -> Made {
+        let diagonal_list = graph.constant(Kind::I64, Vec::new(), Data::Ints(vec![diagonal]))?;
+        let inputs = [x, &diagonal_list];
+        let y = graph.op(
+            "Trilu",
+            &inputs,
+            x.kind,
+            x.dims.to_vec(),
+            &[Setting::Int("upper", upper)],
+        )?;
+        let x = x.clone();
+        Ok(graph.record(y, x.requires, move |graph, dy| {
+            let part = build(graph, dy, diagonal, upper)?;
+            Ok(vec![(x, part)])
+        }))
+    }
+    let x = call.input(0)?;
+    let diagonal = match call.optional(1) {
+        Some(diagonal) => diagonal.ints("the diagonal")?.first().copied().unwrap_or(0),
+        None => 0,
+    };
+    if x.rank() < 2 {
+        return Err(format!("an input of {:?} is no matrix", x.dims).into());
+    }
+    Ok(vec![build(
+        graph,
+        x,
+        diagonal,
+        i64::from(call.int("upper", 1) != 0),
+    )?])
+}
+
 /// Pad; reflected and repeated borders are gathered.
 pub(super) fn pad(graph: &mut Graph, call: &Call) -> Made<Vec<Value>> {
     let (mut x, given) = (call.input(0)?.clone(), call.input(1)?.ints("the pads")?);
@@ -223,4 +257,43 @@ pub(super) fn pad(graph: &mut Graph, call: &Call) -> Made<Vec<Value>> {
         x = graph.gather(&x, &places, axis)?;
     }
     Ok(vec![x])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::range;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_slice_names_the_places_that_a_walk_through_the_axis_finds(
+            start in -30_i64..30,
+            end in -30_i64..30,
+            step in -5_i64..=5,
+            size in 1_i64..12,
+        ) {
+            prop_assume!(step != 0);
+            // The rule of the operator, walked: negative places count from the end, then both are brought into the axis.
+            let front = |place: i64| if place < 0 { place + size } else { place };
+            let (low, high) = if step > 0 { (0, size) } else { (-1, size - 1) };
+            let (mut at, end_at) = (front(start).clamp(low, high), front(end).clamp(low, high));
+            let mut walked = Vec::new();
+            while (step > 0 && at < end_at) || (step < 0 && at > end_at) {
+                walked.push(at);
+                at += step;
+            }
+            let (first, count, step) = range(start, end, step, size).unwrap();
+            let told: Vec<i64> = (0..count).map(|place| first + place * step).collect();
+            prop_assert!(told.iter().all(|place| (0..size).contains(place)));
+            prop_assert_eq!(told, walked);
+        }
+    }
+
+    #[test]
+    fn the_ends_that_exporters_write_for_everything_are_taken() {
+        assert_eq!(range(0, i64::MAX, 1, 7), Ok((0, 7, 1)));
+        assert_eq!(range(-1, i64::MIN, -1, 7), Ok((6, 7, -1)));
+        assert_eq!(range(0, i64::MAX, i64::MAX, 7), Ok((0, 1, 1 << 31)));
+        assert!(range(0, 1, 0, 7).is_err());
+    }
 }
