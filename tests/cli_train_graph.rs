@@ -1,8 +1,6 @@
 //! The verb `fulcrum train-graph`: what it prints, and that a refusal writes nothing.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-// Each test that uses the models uses others of them.
-#![allow(dead_code)]
 
 mod forward;
 

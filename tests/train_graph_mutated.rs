@@ -1,8 +1,7 @@
-//! Models that are nearly right: whatever is changed in one, the differentiator refuses or takes it, and never panics.
+//! Models that are nearly right: whatever is changed in one, the differentiator refuses or takes it, and
+//! never panics.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-// Each test that uses the models uses others of them.
-#![allow(dead_code)]
 
 mod forward;
 

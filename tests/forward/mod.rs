@@ -1,6 +1,7 @@
 //! Small forward models as an exporter writes them: nodes, weights, one input `data` with an open batch.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(dead_code, reason = "each test that uses the models uses others of them")]
 
 use fulcrum::workload::onnx::model::{
     GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto,
@@ -374,7 +375,8 @@ pub(crate) fn transformer() -> Vec<u8> {
     net.model(&[&x])
 }
 
-/// A backbone of two sizes, the small one enlarged and joined to the large, SiLU, one map out: as a YOLO head.
+/// A backbone of two sizes, the small one enlarged and joined to the large, SiLU, one map out: as a YOLO
+/// head.
 pub(crate) fn yolo() -> Vec<u8> {
     let mut net = Forward::new(&[1, 12, 12]);
     let silu = |net: &mut Forward, x: &str| {

@@ -8,10 +8,11 @@ use std::path::PathBuf;
 
 /// Makes the graphs that train a model: from its forward ONNX file, its gradient in standard operators.
 ///
-/// Reads a model as PyTorch exports it (operator set 13 to 21, float32, one input with the batch first) and writes into a
-/// new folder: step.onnx (one training step), grad.onnx and apply.onnx (the same in two, for gradients accumulated over
-/// micro-batches), eval.onnx (loss and metric), infer.onnx (forward, weights as inputs) and weights.onnx (what training
-/// starts from). All of them or nothing: what cannot be differentiated is refused by its name before anything is written.
+/// Reads a model as PyTorch exports it (operator set 13 to 21, float32, one input with the batch first) and
+/// writes into a new folder: step.onnx (one training step), grad.onnx and apply.onnx (the same in two, for
+/// gradients accumulated over micro-batches), eval.onnx (loss and metric), infer.onnx (forward, weights as
+/// inputs) and weights.onnx (what training starts from). All of them or nothing: what cannot be
+/// differentiated is refused by its name before anything is written.
 #[derive(Args)]
 #[command(after_help = "Examples:
   fulcrum train-graph net.onnx --loss cross-entropy --optimizer adam --micro-batch 8 --out net
@@ -32,7 +33,8 @@ pub(crate) struct Arguments {
     /// The output the loss is taken of, where the model has several
     #[arg(long)]
     output: Option<String>,
-    /// Weights to train: names, or beginnings of names up to a dot, separated by commas; all others are frozen
+    /// Weights to train: names, or beginnings of names up to a dot, separated by commas; all others are
+    /// frozen
     #[arg(long, value_delimiter = ',', value_name = "LAYERS")]
     train_only: Vec<String>,
     /// Weights to leave as they are, named likewise
@@ -44,7 +46,8 @@ pub(crate) struct Arguments {
     /// Share of each weight that a step of adamw takes away, times the learning rate
     #[arg(long, default_value_t = 0.01)]
     weight_decay: f32,
-    /// Batch normalisation: frozen (running statistics of the file), batch (of each micro-batch) or group (replaced)
+    /// Batch normalisation: frozen (running statistics of the file), batch (of each micro-batch) or group
+    /// (replaced)
     #[arg(long, default_value = "frozen")]
     batch_norm: BatchNorm,
     /// Print one JSON object instead of text
@@ -159,7 +162,8 @@ fn report<'a>(arguments: &Arguments, model: String, made: &'a Files) -> Report<'
 
 fn told(report: &Report<'_>) -> String {
     let mut text = format!(
-        "{} -> {}\n  x float32 {:?}, output {:?}, y {} {:?}\n  loss {}, optimizer {}\n  {} values in {} weights are trained",
+        "{} -> {}\n  x float32 {:?}, output {:?}, y {} {:?}\n  \
+         loss {}, optimizer {}\n  {} values in {} weights are trained",
         report.model,
         report.out,
         report.input,

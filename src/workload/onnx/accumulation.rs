@@ -1,8 +1,10 @@
-//! [`OnnxAccumulation`]: a training step over several micro-batches whose gradients are added up, as two graphs.
+//! [`OnnxAccumulation`]: a training step over several micro-batches whose gradients are added up, as two
+//! graphs.
 //!
-//! `grad.onnx` runs once a micro-batch and adds its gradients to the sums `g.W`; `apply.onnx` makes new weights of the
-//! sums. Each run is a piece, so a large step needs the memory of a small batch and gives way to inference in between.
-//! The weights change only in the last piece, into a second copy; a step that fails or is given up leaves them untouched.
+//! `grad.onnx` runs once a micro-batch and adds its gradients to the sums `g.W`; `apply.onnx` makes new
+//! weights of the sums. Each run is a piece, so a large step needs the memory of a small batch and gives way
+//! to inference in between. The weights change only in the last piece, into a second copy; a step that fails
+//! or is given up leaves them untouched.
 
 use super::OnnxError;
 use super::binding::Binding;
@@ -22,7 +24,8 @@ use crate::units::Nanos;
 use crate::workload::{Abort, Progress, Training, WorkloadError};
 use std::sync::Arc;
 
-/// How a pair of graphs is trained; `F` is [`Fetch`], or [`FetchValues`](super::FetchValues) where `y` is float32.
+/// How a pair of graphs is trained; `F` is [`Fetch`], or [`FetchValues`](super::FetchValues) where `y` is
+/// float32.
 pub struct AccumulationConfig<F = Fetch> {
     /// For messages, a folder's name for example.
     pub name: String,
@@ -32,7 +35,8 @@ pub struct AccumulationConfig<F = Fetch> {
     pub weights: Vec<Weight>,
     /// Learning rate.
     pub lr: f32,
-    /// Micro-batches of one step, 1 to [`limits::PIECES`] - 2. The step is that of all their samples together.
+    /// Micro-batches of one step, 1 to [`limits::PIECES`] - 2. The step is that of all their samples
+    /// together.
     pub micro_batches: usize,
     /// Fetches a micro-batch.
     pub fetch: F,
@@ -42,8 +46,8 @@ pub struct AccumulationConfig<F = Fetch> {
 
 /// A training job over a pair of graphs.
 pub struct OnnxAccumulation {
-    /// `[micro-batch][copy of the weights]`. Even micro-batches read the first copy of the sums and write the second, odd ones
-    /// the other way round.
+    /// `[micro-batch][copy of the weights]`. Even micro-batches read the first copy of the sums and write the
+    /// second, odd ones the other way round.
     grads: Vec<[Binding; 2]>,
     /// `[copy of the weights]`.
     apply: [Binding; 2],
@@ -52,7 +56,8 @@ pub struct OnnxAccumulation {
     states: Vec<State>,
     /// Sums of gradients, zero at the start of a step.
     sums: Vec<[Arc<Tensor>; 2]>,
-    /// Running statistics: as they were after the last step, and the two copies that micro-batches read and write.
+    /// Running statistics: as they were after the last step, and the two copies that micro-batches read and
+    /// write.
     running: Vec<Running>,
     now: usize,
     batches: Vec<(Arc<Tensor>, Arc<Tensor>)>,
@@ -75,8 +80,8 @@ struct Running {
 }
 
 impl OnnxAccumulation {
-    /// Loads the graphs that `fulcrum train-graph` writes and runs each several times over scratch data, so that no later
-    /// run has anything to set up.
+    /// Loads the graphs that `fulcrum train-graph` writes and runs each several times over scratch data, so
+    /// that no later run has anything to set up.
     pub fn new<F: Into<Minibatches>>(
         library: &Library,
         grad: &[u8],
@@ -206,8 +211,8 @@ impl OnnxAccumulation {
         Ok(made)
     }
 
-    /// Runs whole steps over scratch data and notes the upper length of each piece. The runs write the idle copies, so the
-    /// state stays as it is.
+    /// Runs whole steps over scratch data and notes the upper length of each piece. The runs write the idle
+    /// copies, so the state stays as it is.
     fn measure(&mut self) -> Result<(), OnnxError> {
         for (_, y) in &self.batches {
             self.fetch.clear(y);
@@ -227,7 +232,7 @@ impl OnnxAccumulation {
             std::hint::black_box(self.new_state_is_finite());
             let check = thread_time() - start;
             if let Some(last) = taken.last_mut() {
-                *last = *last + check;
+                *last += check;
             }
             // The first run makes ONNX Runtime's own buffers.
             for (times, taken) in times.iter_mut().zip(taken).filter(|_| run > 0) {
@@ -240,7 +245,8 @@ impl OnnxAccumulation {
             self.lengths
                 .push(times.iter().rev().nth(1).copied().unwrap_or(Nanos::ZERO));
         }
-        // The fetch is the caller's; what is known is that it copies the micro-batches. Four such copies are announced.
+        // The fetch is the caller's; what is known is that it copies the micro-batches. Four such copies are
+        // announced.
         let start = thread_time();
         for _ in 0..4 {
             for (x, _) in &self.batches {

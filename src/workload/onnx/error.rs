@@ -68,7 +68,7 @@ pub enum OnnxError {
     },
     /// The largest minibatch is 0 or above [`crate::limits::MINIBATCH`].
     Minibatch(usize),
-    /// The number of micro-batches of an accumulated step is 0, or leaves too few pieces for the fetch and the update.
+    /// The number of micro-batches of an accumulated step is 0, or leaves no pieces for the fetch and the update.
     MicroBatches(usize),
     /// ONNX Runtime's profile, from which the cut is chosen, could not be written or read.
     Profile(String),

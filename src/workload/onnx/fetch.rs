@@ -7,7 +7,8 @@ use super::tensor::{Element, Tensor};
 /// Fetches a minibatch into `x` and the classes `y`; false while there is no data.
 pub type Fetch = Box<dyn FnMut(&mut [f32], &mut [i64]) -> bool + Send>;
 
-/// Fetches a minibatch into `x` and the values `y`, for a loss that compares numbers; false while there is no data.
+/// Fetches a minibatch into `x` and the values `y`, for a loss that compares numbers; false while there is no
+/// data.
 pub type FetchValues = Box<dyn FnMut(&mut [f32], &mut [f32]) -> bool + Send>;
 
 /// Where minibatches come from. Which of the two a graph needs is the element type of its input `y`.

@@ -15,7 +15,8 @@ pub struct Publish {
 }
 
 impl Publish {
-    /// Checks that every weight to send is there and that the swap carries as many values; `find` gives the values of one.
+    /// Checks that every weight to send is there and that the swap carries as many values; `find` gives the
+    /// values of one.
     pub(super) fn expect(&self, model: &str, find: impl Fn(&str) -> Option<usize>) -> Result<(), OnnxError> {
         let mut values = 0;
         for wanted in &self.names {
@@ -24,8 +25,8 @@ impl Publish {
         expect_values(model, self.sender.values(), values)
     }
 
-    /// Sends the weights that `find` gives by name, if this step is one that is sent. Without a spare buffer the set is
-    /// skipped; the next one is newer.
+    /// Sends the weights that `find` gives by name, if this step is one that is sent. Without a spare buffer
+    /// the set is skipped; the next one is newer.
     pub(super) fn send<'a>(&mut self, step: u32, find: impl Fn(&str) -> Option<&'a [f32]>) {
         if !step.is_multiple_of(self.every.max(1)) {
             return;

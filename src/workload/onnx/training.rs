@@ -73,9 +73,9 @@ pub struct OnnxTraining {
 }
 
 impl OnnxTraining {
-    /// Loads `model`: inputs `x` (float32, `[B, ...]`), `y` (int64 or float32, `[B, ...]`), `lr` (float32) and the state, outputs
-    /// `loss` and `S_out` for each state tensor S. Measures its nodes, cuts it, and runs every segment several times over scratch data, so
-    /// that no later run has anything to set up.
+    /// Loads `model`: inputs `x` (float32, `[B, ...]`), `y` (int64 or float32, `[B, ...]`), `lr` (float32) and the
+    /// state, outputs `loss` and `S_out` for each state tensor S. Measures its nodes, cuts it, and runs every segment
+    /// several times over scratch data, so that no later run has anything to set up.
     pub fn new<F: Into<Minibatches>>(
         library: &Library,
         model: &[u8],

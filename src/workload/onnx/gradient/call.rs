@@ -69,7 +69,8 @@ impl Call {
         })
     }
 
-    /// Axes of input 0, counted from the front, ascending: from the attribute `axes`, or since some version from an input.
+    /// Axes of input 0, counted from the front, ascending: from the attribute `axes`, or since some version
+    /// from an input.
     pub(super) fn axes(&self, input: usize) -> Result<Option<Vec<usize>>, String> {
         let given = match self.optional(input) {
             Some(value) => Some(value.ints("the list of axes")?),

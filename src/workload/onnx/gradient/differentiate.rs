@@ -18,8 +18,8 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::rc::Rc;
 
-/// Reads the forward model `bytes` and makes its training graphs. `name` is for messages; `folder` is where tensors that
-/// the model keeps in other files lie. Nothing is written.
+/// Reads the forward model `bytes` and makes its training graphs. `name` is for messages; `folder` is where
+/// tensors that the model keeps in other files lie. Nothing is written.
 pub fn differentiate(
     name: &str,
     bytes: &[u8],
@@ -47,7 +47,8 @@ pub fn differentiate(
     let whole = train.forward.whole.clone();
     let open = source.fixed_batch(0).is_none() || job.works_for_any_batch();
     if !open {
-        let note = "infer.onnx keeps the batch that the model was exported with; export it with an open one to serve requests";
+        let note = "infer.onnx keeps the batch that the model was exported with; export it with an open one to \
+                    serve requests";
         summary.notes.push(note.to_string());
     }
     let mut files = Vec::new();
@@ -115,7 +116,8 @@ impl Job<'_> {
         i64::from(self.recipe.micro_batch)
     }
 
-    /// Whether the model's own nodes do without the batch it was exported with: they do if two other sizes fit.
+    /// Whether the model's own nodes do without the batch it was exported with: they do if two other sizes
+    /// fit.
     fn works_for_any_batch(&self) -> bool {
         let own = self.source.dims.first().copied().flatten().unwrap_or(1);
         let fits = |batch| self.forward(batch, false).is_ok();
@@ -280,8 +282,8 @@ impl Job<'_> {
         }
         if grouped > 0 {
             notes.push(format!(
-                "{grouped} batch normalisations became group normalisations: the network computes something else than before \
-                 and has to be trained"
+                "{grouped} batch normalisations became group normalisations: the network computes something else than \
+                 before and has to be trained"
             ));
         }
         if graph.dropouts > 0 {

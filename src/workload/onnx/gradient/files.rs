@@ -21,8 +21,8 @@ impl Files {
         found.map(|(_, bytes)| bytes.as_slice())
     }
 
-    /// Writes all files into `folder`, which must not exist or be empty: first beside it, then renamed, so that an error leaves no
-    /// part of them.
+    /// Writes all files into `folder`, which must not exist or be empty: first beside it, then renamed, so
+    /// that an error leaves no part of them.
     pub fn write(&self, folder: &Path) -> Result<(), GradientError> {
         let failed = |path: &Path, error: std::io::Error| GradientError::Write {
             path: path.to_path_buf(),

@@ -1,4 +1,5 @@
-//! Folding: nodes whose inputs are all known become constants. Exporters write shapes as chains of such nodes.
+//! Folding: nodes whose inputs are all known become constants. Exporters write shapes as chains of such
+//! nodes.
 
 use super::call::{Call, axes_of};
 use super::rules::{range, reshaped};

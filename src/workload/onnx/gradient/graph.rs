@@ -1,7 +1,8 @@
 //! A [`Graph`] is built node by node; each operator leaves on a tape how its gradient is built.
 //!
-//! Reverse mode: a record on the tape turns the gradient of a node's output into those of its inputs, by building more
-//! nodes with the same methods. What does not lead from a trained weight to the loss is never recorded.
+//! Reverse mode: a record on the tape turns the gradient of a node's output into those of its inputs, by
+//! building more nodes with the same methods. What does not lead from a trained weight to the loss is never
+//! recorded.
 
 use super::super::model::NodeProto;
 use super::error::{GradientError, Refusal};
@@ -139,7 +140,8 @@ impl Graph {
         self.constant(Kind::I64, vec![values.len() as i64], Data::Ints(values.to_vec()))
     }
 
-    /// Adds a node with one output for each of `outputs`; a name of "" among the inputs stands for one left out.
+    /// Adds a node with one output for each of `outputs`; a name of "" among the inputs stands for one left
+    /// out.
     pub(super) fn node(
         &mut self,
         kind: &str,
@@ -198,7 +200,8 @@ impl Graph {
         output
     }
 
-    /// [`Graph::record`] for a node of several outputs; an output that the loss does not depend on has no gradient.
+    /// [`Graph::record`] for a node of several outputs; an output that the loss does not depend on has no
+    /// gradient.
     pub(super) fn record_all(
         &mut self,
         outputs: &mut [Value],

@@ -1,7 +1,8 @@
 //! Batch normalisation replaced by group normalisation, in the user's own nodes.
 //!
-//! x -> Reshape [0, G, -1] -> InstanceNormalization -> Reshape [0, C, -1] -> Mul scale -> Add bias -> Reshape to the shape of x.
-//! Nothing in it depends on the size of the batch, so training and inference compute the same.
+//! x -> Reshape [0, G, -1] -> InstanceNormalization -> Reshape [0, C, -1] -> Mul scale -> Add bias -> Reshape
+//! to the shape of x. Nothing in it depends on the size of the batch, so training and inference compute the
+//! same.
 
 use super::super::model::{NodeProto, TensorProto};
 use super::error::GradientError;
@@ -12,7 +13,8 @@ use super::value::{Data, Kind};
 use prost::Message;
 use std::rc::Rc;
 
-/// Groups of `channels`: as many as divide them, at most 32, with 2 channels or more each where there are that many.
+/// Groups of `channels`: as many as divide them, at most 32, with 2 channels or more each where there are
+/// that many.
 fn groups(channels: i64) -> i64 {
     (1..=32)
         .rev()

@@ -7,8 +7,8 @@ use super::write::{Written, tensor, typed};
 use prost::Message;
 use std::collections::HashMap;
 
-/// Writes `source` with input `x`, then `weights`, and output `logits`. Operators and their version stay the user's. `open` leaves
-/// the batch open.
+/// Writes `source` with input `x`, then `weights`, and output `logits`. Operators and their version stay the
+/// user's. `open` leaves the batch open.
 pub(super) fn infer(source: &Source, weights: &[Value], output: &Value, open: bool) -> Written {
     // Whatever else bears one of the two names gives it up.
     let mut names: HashMap<&str, &str> = HashMap::from([("x", "x.0"), ("logits", "logits.0")]);

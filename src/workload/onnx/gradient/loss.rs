@@ -86,6 +86,9 @@ fn cross_entropy(graph: &mut Graph, output: &Value) -> Made<Measured> {
         .into());
     }
     let classes = output.dim(1);
+    if classes < 1 {
+        return Err(format!("the output {:?} has no classes", output.dims).into());
+    }
     let mut labels = output.dims.to_vec();
     labels.remove(1);
     let share = 1.0 / labels.iter().product::<i64>().max(1) as f32;
@@ -129,7 +132,8 @@ fn binary_cross_entropy(graph: &mut Graph, z: &Value) -> Made<Measured> {
     Ok(Measured { y, loss, gradient })
 }
 
-/// A loss of output - y: `each` makes of it, and of one over the number of values, the terms and the gradient.
+/// A loss of output - y: `each` makes of it, and of one over the number of values, the terms and the
+/// gradient.
 fn difference(
     graph: &mut Graph,
     output: &Value,

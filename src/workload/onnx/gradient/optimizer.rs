@@ -13,8 +13,8 @@ const KEPT: f32 = 0.9;
 /// Tensors that a step reads and the values it writes in their place.
 pub(super) type States = Vec<(Value, Value)>;
 
-/// Adds the update of every weight; `lr` is the learning rate. Returns the state in the order of the files: the weights, the step count
-/// and the moments.
+/// Adds the update of every weight; `lr` is the learning rate. Returns the state in the order of the files:
+/// the weights, the step count and the moments.
 pub(super) fn update(
     graph: &mut Graph,
     recipe: &Recipe,

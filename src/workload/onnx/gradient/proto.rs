@@ -1,5 +1,5 @@
-//! The parts of a model that [`model`](super::super::model) keeps as bytes: attributes and types. The differentiator looks into
-//! them; a cut does not.
+//! The parts of a model that [`model`](super::super::model) keeps as bytes: attributes and types. The
+//! differentiator looks into them; a cut does not.
 
 use prost::Message;
 

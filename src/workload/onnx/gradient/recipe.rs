@@ -13,7 +13,8 @@ pub enum Loss {
     Mse,
     /// Mean absolute difference; labels are float32 of the output's shape.
     L1,
-    /// Mean binary cross entropy of the sigmoid of logits; labels are float32 of the output's shape, from 0 to 1.
+    /// Mean binary cross entropy of the sigmoid of logits; labels are float32 of the output's shape, from 0
+    /// to 1.
     Bce,
 }
 

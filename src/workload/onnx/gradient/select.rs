@@ -12,8 +12,8 @@ fn below(name: &str, layer: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '/']))
 }
 
-/// The weights that `layer` means: by their own names, or by the nodes that read them (`/layer1/conv1/Conv` for
-/// `layer1.conv1`), since exporters rename some weights.
+/// The weights that `layer` means: by their own names, or by the nodes that read them (`/layer1/conv1/Conv`
+/// for `layer1.conv1`), since exporters rename some weights.
 fn meant<'a>(source: &'a Source, layer: &str) -> HashSet<&'a str> {
     let weights = source.tensors.iter().map(|tensor| &*tensor.name);
     let mut found: HashSet<&str> = weights.filter(|name| below(name, layer)).collect();

@@ -83,7 +83,8 @@ pub(super) fn forward(source: &Source, how: Tracing<'_>) -> Result<Forward, Grad
         for (output, value) in node.output.iter().zip(made) {
             known.insert(output, value);
         }
-        // Outputs beyond those that a rule makes (a mask, running statistics) are in the way only if they are read.
+        // Outputs beyond those that a rule makes (a mask, running statistics) are in the way only if they are
+        // read.
     }
     let missing = || {
         GradientError::Loss(format!(
@@ -169,7 +170,7 @@ fn only_through_constants(call: &Call) -> bool {
 /// What to do about a model whose batch is fixed.
 fn hint(source: &Source, batch: i64) -> String {
     source.fixed_batch(batch).map_or(String::new(), |own| {
-        format!("; the model is exported for a batch of {own}: export it with an open batch, or use --micro-batch {own}")
+        format!("; the model holds a batch of {own}: export it with an open one, or use --micro-batch {own}")
     })
 }
 

@@ -1,4 +1,5 @@
-//! A [`Value`] is a tensor of the graph being built: its name, element type, shape and, where known, its content.
+//! A [`Value`] is a tensor of the graph being built: its name, element type, shape and, where known, its
+//! content.
 
 use std::rc::Rc;
 

@@ -89,8 +89,8 @@ impl Graph {
         }))
     }
 
-    /// The gradient of the weights `w` of a convolution of `x`. As products of shifted views where the kernel is small,
-    /// which beats a convolution on a CPU; else as a convolution with the batch as channels.
+    /// The gradient of the weights `w` of a convolution of `x`. As products of shifted views where the kernel
+    /// is small, which beats a convolution on a CPU; else as a convolution with the batch as channels.
     fn conv_dw(&mut self, x: &Value, dy: &Value, w: &Value, window: &Window, group: i64) -> Made {
         let taps = window.taps();
         if taps > MOST_TAPS && group == 1 {

@@ -1,4 +1,5 @@
-//! The operators that are covered: for each a rule that builds it forward and notes its gradient. One file a family.
+//! The operators that are covered: for each a rule that builds it forward and notes its gradient. One file a
+//! family.
 
 mod activation;
 mod conv;

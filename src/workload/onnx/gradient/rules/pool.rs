@@ -9,7 +9,8 @@ use super::super::window::{Window, at, settings};
 const MOST: i64 = 1 << 20;
 
 impl Graph {
-    /// Adds `values` up at `places` of a tensor of `dims` that is 0 elsewhere; places count through the whole tensor.
+    /// Adds `values` up at `places` of a tensor of `dims` that is 0 elsewhere; places count through the whole
+    /// tensor.
     fn scattered(&mut self, values: &Value, places: &Value, dims: &[i64], more_than_once: bool) -> Made {
         let count: i64 = dims.iter().product();
         let size = self.list(&[count])?;

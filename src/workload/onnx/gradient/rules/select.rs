@@ -273,7 +273,8 @@ mod tests {
             size in 1_i64..12,
         ) {
             prop_assume!(step != 0);
-            // The rule of the operator, walked: negative places count from the end, then both are brought into the axis.
+            // The rule of the operator, walked: negative places count from the end, then both are brought
+            // into the axis.
             let front = |place: i64| if place < 0 { place + size } else { place };
             let (low, high) = if step > 0 { (0, size) } else { (-1, size - 1) };
             let (mut at, end_at) = (front(start).clamp(low, high), front(end).clamp(low, high));
