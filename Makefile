@@ -31,6 +31,8 @@ test: $(ORT) $(VENV)/done
 	$(CARGO) build --features cli
 	$(VENV)/bin/python tests/fixtures/operators.py
 	! $(VENV)/bin/python tests/fixtures/operators.py --break
+	$(VENV)/bin/python tests/fixtures/networks.py
+	! $(VENV)/bin/python tests/fixtures/networks.py --break
 	$(CARGO) test --features cli
 	$(CARGO) build --release --lib
 	rm -rf $(BOARD)

@@ -76,6 +76,7 @@ const TABLE: &[(&[&str], Rule)] = &[
     (&["LayerNormalization"], norm::layer_norm),
     (&["InstanceNormalization"], norm::instance_norm),
     (&["GroupNormalization"], norm::group_norm),
+    (&["LRN"], norm::local_response),
     (&["LSTM", "GRU"], recurrent::recurrent),
     (
         &["ReduceMean", "ReduceSum", "ReduceSumSquare", "ReduceL2"],

@@ -178,6 +178,36 @@ pub(super) fn layer_norm(graph: &mut Graph, call: &Call) -> Made<Vec<Value>> {
     Ok(vec![y])
 }
 
+/// LRN: x / (bias + alpha / size * sum of the squares of `size` channels around)^beta.
+pub(super) fn local_response(graph: &mut Graph, call: &Call) -> Made<Vec<Value>> {
+    let (x, size) = (call.input(0)?, call.int("size", 0));
+    if x.rank() < 2 || !(1..=64).contains(&size) {
+        return Err(format!("a size of {size} does not suit {:?}", x.dims).into());
+    }
+    let mut pads = vec![0; 2 * x.rank()];
+    for (place, pad) in [(1, (size - 1) / 2), (x.rank() + 1, size / 2)] {
+        if let Some(slot) = pads.get_mut(place) {
+            *slot = pad;
+        }
+    }
+    let square = graph.mul(x, x)?;
+    let padded = graph.pad(&square, &pads, 0.0)?;
+    let mut sum = graph.slice(&padded, 1, 0, x.dim(1), 1)?;
+    for start in 1..size {
+        let next = graph.slice(&padded, 1, start, x.dim(1), 1)?;
+        sum = graph.add(&sum, &next)?;
+    }
+    let share = graph.number(call.float("alpha", 1e-4) / size as f32)?;
+    let (bias, beta) = (
+        graph.number(call.float("bias", 1.0))?,
+        graph.number(call.float("beta", 0.75))?,
+    );
+    let scaled = graph.mul(&sum, &share)?;
+    let around = graph.add(&scaled, &bias)?;
+    let divisor = graph.pow(&around, &beta)?;
+    Ok(vec![graph.div(x, &divisor)?])
+}
+
 /// InstanceNormalization.
 pub(super) fn instance_norm(graph: &mut Graph, call: &Call) -> Made<Vec<Value>> {
     let x = call.input(0)?;
