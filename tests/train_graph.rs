@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod counting;
 mod forward;
 
+use counting::calls;
 use forward::{Forward, int, lenet, mobilenet, transformer, yolo};
 use fulcrum::units::Nanos;
 use fulcrum::workload::onnx::gradient::{
@@ -337,6 +339,43 @@ fn an_accumulated_step_that_is_no_number_leaves_the_state_and_the_next_one_count
 }
 
 #[test]
+fn after_registration_an_accumulated_step_allocates_nothing_in_rust() {
+    let recipe = Recipe {
+        batch_norm: BatchNorm::Batch,
+        micro_batch: 3,
+        ..recipe(Loss::CrossEntropy, Optimizer::Adam)
+    };
+    let files = made(&mobilenet(), &recipe);
+    let names: Vec<String> = files.summary.trained.iter().map(|it| it.name.clone()).collect();
+    let values = files
+        .summary
+        .trained
+        .iter()
+        .map(|it| it.dims.iter().product::<i64>())
+        .sum::<i64>();
+    let (sender, _receiver) = swap::channel(values as usize);
+    let fetch: Fetch = Box::new(|x, y| {
+        x.fill(0.5);
+        y.fill(1);
+        true
+    });
+    let config: AccumulationConfig = AccumulationConfig {
+        publish: Some(Publish {
+            sender,
+            names,
+            every: 1,
+        }),
+        ..accumulation(&files, 2, 0.01, fetch)
+    };
+    let mut training = accumulating(&files, config);
+    let before = calls();
+    for _ in 0..3 {
+        accumulated_step(&mut training);
+    }
+    assert_eq!(calls(), before);
+}
+
+#[test]
 fn an_accumulated_step_waits_for_data_and_publishes_its_weights() {
     let files = made(
         &lenet(),
@@ -513,9 +552,17 @@ fn a_last_softmax_is_part_of_the_loss() {
     let p = net.op("Softmax", &[&x], &[int("axis", -1)]);
     let softmax = net.model(&[&p]);
     let recipe = recipe(Loss::CrossEntropy, Optimizer::Sgd);
+    let shape = net.list(&[-1, 3]);
+    let shaped = net.op("Reshape", &[&p, &shape], &[]);
+    let shaped = made(&net.model(&[&shaped]), &recipe);
     let (plain, softmax) = (made(&plain, &recipe), made(&softmax, &recipe));
     let first = |files: &Files| step(&mut trainer(files, config(files, 4, 0.1, classes())));
     assert_eq!(first(&plain), first(&softmax));
+    assert_eq!(
+        first(&plain),
+        first(&shaped),
+        "a change of shape behind it is no hindrance"
+    );
     assert!(
         softmax
             .summary

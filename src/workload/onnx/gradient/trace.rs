@@ -94,16 +94,16 @@ pub(super) fn forward(source: &Source, how: Tracing<'_>) -> Result<Forward, Grad
     };
     let whole = known.get(source.output.as_str()).cloned().ok_or_else(missing)?;
     let (mut output, mut taken_over) = (whole.clone(), None);
-    let last = source
-        .nodes
-        .iter()
-        .find(|node| node.output.first() == Some(&source.output));
-    if let Some(last) = last {
-        let op = last.op_type.as_deref().unwrap_or_default();
-        let before = last.input.first().and_then(|input| known.get(input.as_str()));
-        if let (true, Some(before)) = (how.part_of_loss.contains(&op), before) {
-            (output, taken_over) = (before.clone(), Some(op.to_string()));
-        }
+    if let Some((op, input, axis)) = last_activation(source, how.part_of_loss)
+        && let Some(before) = known.get(input)
+        && before.elements() == whole.elements()
+        // A softmax over another axis than that of the classes is none of the loss's.
+        && (op == "Sigmoid" || before.axis(axis) == Ok(1))
+    {
+        graph.scope = scope(op, "loss");
+        let shaped = graph.reshape(before, whole.dims.to_vec());
+        output = shaped.map_err(|refusal| refusal.at(op, "loss"))?;
+        taken_over = Some(op.to_string());
     }
     if output.kind != Kind::F32 || output.rank() == 0 || output.dim(0) != how.batch {
         let reason = format!(
@@ -125,6 +125,28 @@ pub(super) fn forward(source: &Source, how: Tracing<'_>) -> Result<Forward, Grad
     })
 }
 
+/// The operator that the loss contains at the end of the model, its input and axis; behind it only the shape may
+/// change.
+fn last_activation<'a>(source: &'a Source, part_of_loss: &[&str]) -> Option<(&'a str, &'a str, i64)> {
+    let mut name = source.output.as_str();
+    loop {
+        let node = source
+            .nodes
+            .iter()
+            .find(|node| node.output.iter().any(|output| output == name))?;
+        let (op, input) = (node.op_type.as_deref()?, node.input.first()?);
+        if part_of_loss.contains(&op) {
+            let call = Call::new(node, String::new(), Vec::new()).ok()?;
+            return Some((op, input, call.int("axis", -1)));
+        }
+        // Nodes stand in order, so this ends at the model's input at the latest.
+        match op {
+            "Identity" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" => name = input,
+            _ => return None,
+        }
+    }
+}
+
 fn build(graph: &mut Graph, call: Call) -> Result<Vec<Value>, GradientError> {
     let (op, node) = (call.op.clone(), call.node.clone());
     let refused = |reason: String| GradientError::Node {
@@ -132,10 +154,7 @@ fn build(graph: &mut Graph, call: Call) -> Result<Vec<Value>, GradientError> {
         node: node.clone(),
         reason,
     };
-    graph.scope = Scope {
-        op: op.clone(),
-        node: node.clone(),
-    };
+    graph.scope = scope(&op, &node);
     if let Some((kind, dims, data)) = fold(&call).map_err(refused)? {
         return Ok(vec![graph.constant(kind, dims, data).map_err(refused)?]);
     }
@@ -150,6 +169,13 @@ fn build(graph: &mut Graph, call: Call) -> Result<Vec<Value>, GradientError> {
         return Err(GradientError::NotDifferentiable { op, node });
     }
     Ok(made)
+}
+
+fn scope(op: &str, node: &str) -> Scope {
+    Scope {
+        op: op.to_string(),
+        node: node.to_string(),
+    }
 }
 
 /// Inputs that a rule reads as constants carry no gradient, whatever they are.
