@@ -4,6 +4,7 @@ use clap::Args;
 use fulcrum::workload::onnx::gradient::{BatchNorm, Files, Loss, Named, Optimizer, Recipe, differentiate};
 use serde::Serialize;
 use std::error::Error;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 /// Makes the graphs that train a model: from its forward ONNX file, its gradient in standard operators.
@@ -112,8 +113,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         true => format!("{}\n", serde_json::to_string_pretty(&report)?),
         false => told(&report),
     };
-    print!("{text}");
-    Ok(())
+    match io::stdout().write_all(text.as_bytes()) {
+        // Whoever read this has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome.map_err(|error| format!("the report could not be written: {error}").into()),
+    }
 }
 
 fn report<'a>(arguments: &Arguments, model: String, made: &'a Files) -> Report<'a> {
