@@ -29,6 +29,11 @@ test: $(ORT) $(VENV)/done
 	$(VENV)/bin/python tests/fixtures/generate.py --check tests/fixtures
 	$(VENV)/bin/python tests/fixtures/gradcheck.py
 	! $(VENV)/bin/python tests/fixtures/gradcheck.py --break conv_dw
+	$(CARGO) build --features cli
+	$(VENV)/bin/python tests/fixtures/operators.py
+	! $(VENV)/bin/python tests/fixtures/operators.py --break
+	$(VENV)/bin/python tests/fixtures/networks.py
+	! $(VENV)/bin/python tests/fixtures/networks.py --break
 	$(CARGO) test --features cli
 	$(CARGO) build --release --lib
 	rm -rf $(BOARD)

@@ -49,7 +49,7 @@ fn trainer(name: &str, graph: &[u8], wanted_piece: Option<Nanos>, position: &Arc
         }
         true
     };
-    let config = TrainingConfig {
+    let config: TrainingConfig = TrainingConfig {
         name: name.to_string(),
         row: 64,
         weights: decode_weights("tiny_weights.onnx", WEIGHTS).unwrap(),
@@ -174,7 +174,7 @@ fn a_minibatch_fetched_in_parts_trains_to_the_same_bytes_and_a_part_without_data
             }
             true
         };
-        let config = TrainingConfig {
+        let config: TrainingConfig = TrainingConfig {
             name: "tiny_step.onnx".to_string(),
             row: 64,
             weights: decode_weights("tiny_weights.onnx", WEIGHTS).unwrap(),
@@ -221,7 +221,7 @@ fn a_minibatch_fetched_in_parts_trains_to_the_same_bytes_and_a_part_without_data
 fn of_a_state_in_a_devices_memory_no_checkpoint_is_kept_or_taken_up_and_that_is_said() {
     let scratch = Scratch::new("on-device");
     let make = |staged| {
-        let config = TrainingConfig {
+        let config: TrainingConfig = TrainingConfig {
             name: "tiny_step.onnx".to_string(),
             row: 64,
             weights: decode_weights("tiny_weights.onnx", WEIGHTS).unwrap(),

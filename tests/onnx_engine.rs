@@ -88,7 +88,7 @@ fn the_demos_network_cut_finely_gives_the_same_bytes_too() {
         };
         let weights = decode_weights("shapes_weights.onnx", SHAPES_WEIGHTS).unwrap();
         let name = "shapes_step.onnx".to_string();
-        let config = TrainingConfig {
+        let config: TrainingConfig = TrainingConfig {
             name,
             row: 1024,
             weights,

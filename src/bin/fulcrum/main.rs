@@ -18,6 +18,7 @@ mod replay;
 mod stalls;
 mod subject;
 mod table;
+mod train_graph;
 mod twin;
 mod watch;
 
@@ -38,6 +39,7 @@ enum Verb {
     Doctor(doctor::Arguments),
     Mode(mode::Arguments),
     Replay(replay::Arguments),
+    TrainGraph(train_graph::Arguments),
     Twin(twin::Arguments),
     Watch(watch::Arguments),
 }
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         Verb::Doctor(arguments) => return doctor::run(&arguments),
         Verb::Mode(arguments) => return mode::run(&arguments),
         Verb::Replay(arguments) => return replay::run(&arguments),
+        Verb::TrainGraph(arguments) => train_graph::run(&arguments),
         Verb::Twin(arguments) => twin::run(&arguments),
         Verb::Watch(arguments) => watch::run(&arguments),
     };

@@ -85,7 +85,7 @@ impl Models {
         fetch: impl FnMut(&mut [f32], &mut [i64]) -> bool + Send + 'static,
         publish: Option<Publish>,
     ) -> Result<OnnxTraining, Box<dyn Error>> {
-        let config = TrainingConfig {
+        let config: TrainingConfig = TrainingConfig {
             name: self.step.0.clone(),
             row: PIXELS,
             weights: self.weights.clone(),

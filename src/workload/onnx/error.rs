@@ -94,6 +94,8 @@ pub enum OnnxError {
     },
     /// A session of so many threads: 0, or above [`MOST_THREADS`](super::MOST_THREADS).
     Threads(usize),
+    /// The number of micro-batches of an accumulated step is 0, or leaves no pieces for the fetch and the update.
+    MicroBatches(usize),
     /// ONNX Runtime's profile, from which the cut is chosen, could not be written or read.
     Profile(String),
 }
@@ -173,6 +175,13 @@ impl fmt::Display for OnnxError {
                     f,
                     "{count} threads for one piece are outside 1 to {}; 1 is the calling thread alone",
                     super::MOST_THREADS
+                )
+            }
+            OnnxError::MicroBatches(count) => {
+                write!(
+                    f,
+                    "a step of {count} micro-batches is outside 1 to {}",
+                    crate::limits::PIECES - 2
                 )
             }
             OnnxError::Profile(reason) => write!(f, "the time of each node could not be measured: {reason}"),

@@ -1,30 +1,32 @@
 //! The [`Minibatch`] of a training step: where it lies, and how it is fetched, whole or in parts.
 
 use super::OnnxError;
+use super::fetch::Minibatches;
 use super::tensor::Tensor;
 use crate::units::Nanos;
 use std::sync::Arc;
 
 /// The shortest length a fetch is announced with: a sensor's new samples are taken in as well.
-const LEAST_FETCH: Nanos = Nanos::from_micros(100);
-
-/// Fetches a minibatch, or a part of one, into `x` and `y`: as many samples as they have places for. False
-/// while there is no data; nothing is then written.
-pub type Fetch = Box<dyn FnMut(&mut [f32], &mut [i64]) -> bool + Send>;
+pub(super) const LEAST_FETCH: Nanos = Nanos::from_micros(100);
 
 /// A minibatch and its source.
 pub(super) struct Minibatch {
     pub(super) x: Arc<Tensor>,
     pub(super) y: Arc<Tensor>,
-    fetch: Fetch,
+    source: Minibatches,
     /// Samples of a part.
     rows: usize,
 }
 
 impl Minibatch {
     /// Fetched in one part.
-    pub(super) fn new(x: Arc<Tensor>, y: Arc<Tensor>, fetch: Fetch) -> Minibatch {
-        let mut minibatch = Minibatch { x, y, fetch, rows: 1 };
+    pub(super) fn new(x: Arc<Tensor>, y: Arc<Tensor>, source: Minibatches) -> Minibatch {
+        let mut minibatch = Minibatch {
+            x,
+            y,
+            source,
+            rows: 1,
+        };
         minibatch.rows = minibatch.samples();
         minibatch
     }
@@ -54,12 +56,11 @@ impl Minibatch {
 
     /// Fetches part `part`; false while there is no data.
     pub(super) fn fetch(&mut self, part: usize) -> bool {
-        let (x, y) = (self.x.f32_mut(), self.y.i64_mut());
-        let (at, labels_at) = (self.place(part, x.len()), self.place(part, y.len()));
-        match (x.get_mut(at), y.get_mut(labels_at)) {
-            (Some(x), Some(y)) => (self.fetch)(x, y),
-            _ => false,
-        }
+        let (at, labels_at) = (
+            self.place(part, self.x.values()),
+            self.place(part, self.y.values()),
+        );
+        self.source.fetch(&self.x, at, &self.y, labels_at)
     }
 
     /// The fetch is the caller's; what is known is that it copies samples. Four such copies, at least

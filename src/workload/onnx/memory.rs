@@ -14,7 +14,7 @@ use super::model::Weight;
 use super::session::{Port, Session};
 use super::sharing::share;
 use super::state::State;
-use super::step::{Step, out_name};
+use super::step::{Step, is_weight, out_name};
 use super::tensor::{Element, Tensor, size};
 use super::transfer::Transfer;
 use super::weight_sets::filled;
@@ -67,7 +67,6 @@ impl StepMemory {
         let device = device
             .map(|provider| Device::new(library, provider, engine))
             .transpose()?;
-        let is_weight = |name: &str| name != "t" && !name.starts_with("m.") && !name.starts_with("v.");
         // What the host wrote and a device is to have at the start.
         let mut first = Vec::new();
         let mut there = |tensor: &Arc<Tensor>| -> Result<Arc<Tensor>, OnnxError> {

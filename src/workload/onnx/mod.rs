@@ -29,6 +29,7 @@
 #[allow(missing_docs, non_camel_case_types, non_snake_case, non_upper_case_globals, dead_code, unreachable_pub)]
 #[allow(unsafe_code, clippy::all, clippy::undocumented_unsafe_blocks, rustdoc::all)]
 mod bindings;
+mod accumulation;
 mod arena;
 mod binding;
 mod blocks;
@@ -38,9 +39,11 @@ mod cut;
 mod device;
 mod engine;
 mod error;
+mod fetch;
 mod fetching;
 mod filling;
 mod finite;
+pub mod gradient;
 mod inference;
 mod library;
 mod memory;
@@ -62,11 +65,12 @@ mod training;
 mod transfer;
 mod weight_sets;
 
+pub use accumulation::{AccumulationConfig, OnnxAccumulation};
 pub use arena::{Arena, MemoryBudget};
 pub use candidate::Publish;
 pub use engine::Engine;
 pub use error::OnnxError;
-pub use fetching::Fetch;
+pub use fetch::{Fetch, FetchValues, Minibatches};
 pub use inference::{Fill, InferenceConfig, OUT_OF_MEMORY, OnnxInference};
 pub use library::Library;
 pub use provider::{Provider, ProviderReport, ProviderState, Providers, TensorRt};

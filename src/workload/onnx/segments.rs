@@ -202,7 +202,7 @@ impl Cutter<'_> {
     /// idle copy, so the state, in copy 0, stays as it is.
     fn measure(&self, segments: &mut Segments, memory: &mut StepMemory) -> Result<Pieces, OnnxError> {
         // Labels of zero are in range for any number of classes.
-        memory.y.i64_mut().fill(0);
+        memory.y.clear();
         memory.send()?;
         let count = segments.count();
         let mut times = vec![Vec::new(); count];

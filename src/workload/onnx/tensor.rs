@@ -283,6 +283,20 @@ impl Tensor {
         unsafe { std::slice::from_raw_parts_mut(start, bytes / 4) }
     }
 
+    /// Values in it.
+    pub(super) fn values(&self) -> usize {
+        self.dims.iter().product::<i64>().try_into().unwrap_or(0)
+    }
+
+    /// Sets every value to zero; of a tensor that is float32 or int64.
+    pub(super) fn clear(&self) {
+        if self.element == Element::F32 {
+            self.f32_mut().fill(0.0);
+        } else {
+            self.i64_mut().fill(0);
+        }
+    }
+
     /// The elements to write, which must be int64.
     #[allow(clippy::mut_from_ref)]
     pub(super) fn i64_mut(&self) -> &mut [i64] {

@@ -7,7 +7,8 @@ use super::OnnxError;
 use super::candidate::{Candidate, Publish};
 use super::cut::Cuttable;
 use super::engine::{Engine, Ready};
-use super::fetching::{Fetch, Minibatch};
+use super::fetch::{Fetch, Minibatches};
+use super::fetching::Minibatch;
 use super::inference::code;
 use super::library::Library;
 use super::memory::StepMemory;
@@ -28,10 +29,10 @@ use crate::workload::{Abort, Pieces, Progress, Training, WorkloadError};
 use std::sync::Arc;
 
 /// Code of [`WorkloadError::Failed`] for a piece that is not the next one of its step.
-const OUT_OF_ORDER: i32 = -2;
+pub(super) const OUT_OF_ORDER: i32 = -2;
 
-/// How a step graph is trained.
-pub struct TrainingConfig {
+/// How a step graph is trained; `F` is [`Fetch`], or [`FetchValues`](super::FetchValues) where `y` is float32.
+pub struct TrainingConfig<F = Fetch> {
     /// For messages, a file name for example.
     pub name: String,
     /// Values of one sample's input row.
@@ -46,7 +47,7 @@ pub struct TrainingConfig {
     /// own sessions and buffers from the beginning, since nothing is made later.
     pub finer: bool,
     /// Fetches a minibatch.
-    pub fetch: Fetch,
+    pub fetch: F,
     /// Where its weights go, if anywhere; [`crate::workload::gate::Gated`] sends them.
     pub publish: Option<Publish>,
     /// What the step may use of the machine.
@@ -76,10 +77,14 @@ pub struct OnnxTraining {
 }
 
 impl OnnxTraining {
-    /// Loads `model`: inputs `x` (float32, `[B, ...]`), `y` (int64, `[B]`), `lr` (float32) and the state,
+    /// Loads `model`: inputs `x` (float32, `[B, ...]`), `y` (int64 or float32, `[B, ...]`), `lr` (float32) and the state,
     /// outputs `loss` and `S_out` for each state tensor S. Measures its nodes, cuts it, and runs every
     /// segment several times over scratch data, so that no later run has anything to set up.
-    pub fn new(library: &Library, model: &[u8], config: TrainingConfig) -> Result<OnnxTraining, OnnxError> {
+    pub fn new<F: Into<Minibatches>>(
+        library: &Library,
+        model: &[u8],
+        config: TrainingConfig<F>,
+    ) -> Result<OnnxTraining, OnnxError> {
         let TrainingConfig {
             name,
             row,
@@ -103,6 +108,8 @@ impl OnnxTraining {
         };
         let session = cutter.load()?;
         let ports = Step::of(&session, row)?;
+        let source: Minibatches = fetch.into();
+        source.expect(&name, &ports.y)?;
         let mut memory = StepMemory::new(&session, &ready, &ports, &weights, lr)?;
         let candidate = publish
             .map(|publish| Candidate::new(library, &name, publish, &cutter.options, &ready, &memory))
@@ -134,7 +141,7 @@ impl OnnxTraining {
             cuts,
             cut: 0,
             options,
-            minibatch: Minibatch::new(Arc::clone(&memory.x), Arc::clone(&memory.y), fetch),
+            minibatch: Minibatch::new(Arc::clone(&memory.x), Arc::clone(&memory.y), source),
             memory,
             providers: ready.report(told.providers),
             now: 0,

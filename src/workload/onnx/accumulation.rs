@@ -1,0 +1,405 @@
+//! [`OnnxAccumulation`]: a training step over several micro-batches whose gradients are added up, as two
+//! graphs.
+//!
+//! `grad.onnx` runs once a micro-batch and adds its gradients to the sums `g.W`; `apply.onnx` makes new
+//! weights of the sums. Each run is a piece, so a large step needs the memory of a small batch and gives way
+//! to inference in between. The weights change only in the last piece, into a second copy; a step that fails
+//! or is given up leaves them untouched.
+
+use super::OnnxError;
+use super::binding::Binding;
+use super::engine::{Engine, Ready};
+use super::fetch::{Fetch, Minibatches};
+use super::fetching::LEAST_FETCH;
+use super::inference::code;
+use super::library::Library;
+use super::model::Weight;
+use super::run_options::RunOptions;
+use super::session::{Port, Session, SessionOptions};
+use super::state::State;
+use super::step::{Grad, expect_scalar, expect_state, is_weight};
+use super::tensor::Tensor;
+use super::training::OUT_OF_ORDER;
+use super::weight_sets::filled;
+use crate::clock::thread_time;
+use crate::limits;
+use crate::units::Nanos;
+use crate::workload::{Abort, Progress, Training, WorkloadError};
+use std::sync::Arc;
+
+/// Runs of each piece when it is measured; the second longest counts, so that one interruption does not.
+const MEASURED: usize = 12;
+
+/// How a pair of graphs is trained; `F` is [`Fetch`], or [`FetchValues`](super::FetchValues) where `y` is
+/// float32.
+pub struct AccumulationConfig<F = Fetch> {
+    /// For messages, a folder's name for example.
+    pub name: String,
+    /// Values of one sample's input row.
+    pub row: usize,
+    /// Start values of the weights and running statistics, by name. Other state starts at zero.
+    pub weights: Vec<Weight>,
+    /// Learning rate.
+    pub lr: f32,
+    /// Micro-batches of one step, 1 to [`limits::PIECES`] - 2. The step is that of all their samples
+    /// together.
+    pub micro_batches: usize,
+    /// Fetches a micro-batch.
+    pub fetch: F,
+}
+
+/// A training job over a pair of graphs.
+pub struct OnnxAccumulation {
+    /// `[micro-batch][copy of the weights]`. Even micro-batches read the first copy of the sums and write the
+    /// second, odd ones the other way round.
+    grads: Vec<[Binding; 2]>,
+    /// `[copy of the weights]`.
+    apply: [Binding; 2],
+    options: Arc<RunOptions>,
+    /// Weights, moments, the count of steps.
+    states: Vec<State>,
+    /// Sums of gradients, zero at the start of a step.
+    sums: Vec<[Arc<Tensor>; 2]>,
+    /// Running statistics: as they were after the last step, and the two copies that micro-batches read and
+    /// write.
+    running: Vec<Running>,
+    now: usize,
+    batches: Vec<(Arc<Tensor>, Arc<Tensor>)>,
+    /// Micro-batches of the next step that are here already.
+    fetched: usize,
+    loss: Arc<Tensor>,
+    /// Of the micro-batches that ran.
+    total: f32,
+    next: u16,
+    fetch: Minibatches,
+    lengths: Vec<Nanos>,
+}
+
+struct Running {
+    name: String,
+    kept: Arc<Tensor>,
+    copies: [Arc<Tensor>; 2],
+}
+
+impl OnnxAccumulation {
+    /// Loads the graphs that `fulcrum train-graph` writes and runs each several times over scratch data, so
+    /// that no later run has anything to set up.
+    pub fn new<F: Into<Minibatches>>(
+        library: &Library,
+        grad: &[u8],
+        apply: &[u8],
+        config: AccumulationConfig<F>,
+    ) -> Result<OnnxAccumulation, OnnxError> {
+        let (name, count) = (config.name, config.micro_batches);
+        if count == 0 || count > limits::PIECES - 2 {
+            return Err(OnnxError::MicroBatches(count));
+        }
+        // On the processor alone, with one thread.
+        let engine = Ready::new(library, &Engine::default())?;
+        let load = |file: &str, bytes: &[u8]| {
+            let options = SessionOptions {
+                optimise: false,
+                engine: &engine,
+                profile: None,
+            };
+            Session::new(library, &format!("{file} of {name}"), bytes, options).map(Arc::new)
+        };
+        let (grad, apply) = (load("grad.onnx", grad)?, load("apply.onnx", apply)?);
+        let ports = Grad::of(&grad, config.row)?;
+        let fetch: Minibatches = config.fetch.into();
+        fetch.expect(&grad.name, &ports.y)?;
+        let tensor = |port: &Port| Tensor::new(library, None, port.element, &port.dims);
+        let mut sums = Vec::new();
+        for port in &ports.sums {
+            sums.push([tensor(port)?, tensor(port)?]);
+        }
+        let mut running = Vec::new();
+        for port in &ports.running {
+            running.push(Running {
+                name: port.name.clone(),
+                kept: filled(library, None, &grad.name, port, &config.weights)?,
+                copies: [tensor(port)?, tensor(port)?],
+            });
+        }
+        let mut states = Vec::new();
+        let held =
+            |port: &&Port| !["lr", "scale"].contains(&port.name.as_str()) && !port.name.starts_with("g.");
+        for port in apply.inputs.iter().filter(held) {
+            expect_state(&apply, port)?;
+            let start = match is_weight(&port.name) {
+                true => filled(library, None, &apply.name, port, &config.weights)?,
+                false => tensor(port)?,
+            };
+            states.push(State {
+                name: port.name.clone(),
+                copies: [start, tensor(port)?],
+            });
+        }
+        let (rate, scale) = (expect_scalar(&apply, "lr")?, expect_scalar(&apply, "scale")?);
+        let (rate, scale) = (tensor(&rate)?, tensor(&scale)?);
+        rate.f32_mut().fill(config.lr);
+        scale.f32_mut().fill(1.0 / count as f32);
+        let mut batches = Vec::new();
+        for _ in 0..count {
+            batches.push((tensor(&ports.x)?, tensor(&ports.y)?));
+        }
+        let loss = tensor(&ports.loss)?;
+        let find = |tensor: &str, now: usize, from: usize| -> Option<Arc<Tensor>> {
+            let (own, out) = match tensor.strip_suffix("_out") {
+                Some(own) => (own, true),
+                None => (tensor, false),
+            };
+            let walk = if out { 1 - from } else { from };
+            if let Some(place) = ports.sums.iter().position(|port| port.name == own) {
+                return sums.get(place)?.get(walk).map(Arc::clone);
+            }
+            if let Some(running) = running.iter().find(|running| running.name == own) {
+                return running.copies.get(walk).map(Arc::clone);
+            }
+            let state = states.iter().find(|state| state.name == own)?;
+            state.copies.get(if out { 1 - now } else { now }).map(Arc::clone)
+        };
+        let options = Arc::new(RunOptions::new(library)?);
+        let bind =
+            |session: &Arc<Session>, batch: Option<&(Arc<Tensor>, Arc<Tensor>)>, now: usize, from: usize| {
+                let mut made = Binding::new(session, |tensor| match (tensor, batch) {
+                    ("x", Some((x, _))) => Some(Arc::clone(x)),
+                    ("y", Some((_, y))) => Some(Arc::clone(y)),
+                    ("loss", Some(_)) => Some(Arc::clone(&loss)),
+                    ("lr", None) => Some(Arc::clone(&rate)),
+                    ("scale", None) => Some(Arc::clone(&scale)),
+                    (other, _) => find(other, now, from),
+                })?;
+                made.set_options(Arc::clone(&options));
+                Ok::<Binding, OnnxError>(made)
+            };
+        let mut grads = Vec::new();
+        for (index, batch) in batches.iter().enumerate() {
+            grads.push([
+                bind(&grad, Some(batch), 0, index % 2)?,
+                bind(&grad, Some(batch), 1, index % 2)?,
+            ]);
+        }
+        let apply = [
+            bind(&apply, None, 0, count % 2)?,
+            bind(&apply, None, 1, count % 2)?,
+        ];
+        let mut made = OnnxAccumulation {
+            grads,
+            apply,
+            options,
+            states,
+            sums,
+            running,
+            now: 0,
+            batches,
+            fetched: 0,
+            loss,
+            total: 0.0,
+            next: 0,
+            fetch,
+            lengths: Vec::new(),
+        };
+        made.measure()?;
+        Ok(made)
+    }
+
+    /// Runs whole steps over scratch data and notes the upper length of each piece. The runs write the idle
+    /// copies, so the state stays as it is.
+    fn measure(&mut self) -> Result<(), OnnxError> {
+        for (_, y) in &self.batches {
+            y.clear();
+        }
+        let mut times = vec![Vec::new(); self.grads.len() + 2];
+        for run in 0..=MEASURED {
+            let begin = thread_time();
+            self.begin();
+            let mut taken = vec![thread_time() - begin];
+            let pieces = self.grads.iter_mut().chain([&mut self.apply]);
+            for binding in pieces.filter_map(|copies| copies.get_mut(self.now)) {
+                let start = thread_time();
+                binding.run()?;
+                taken.push(thread_time() - start);
+            }
+            let start = thread_time();
+            std::hint::black_box(self.new_state_is_finite());
+            let check = thread_time() - start;
+            if let Some(last) = taken.last_mut() {
+                *last += check;
+            }
+            // The first run makes ONNX Runtime's own buffers.
+            for (times, taken) in times.iter_mut().zip(taken).filter(|_| run > 0) {
+                times.push(taken);
+            }
+        }
+        self.lengths.clear();
+        for mut times in times {
+            times.sort_unstable();
+            self.lengths
+                .push(times.iter().rev().nth(1).copied().unwrap_or(Nanos::ZERO));
+        }
+        // The fetch is the caller's; what is known is that it copies the micro-batches. Four such copies are
+        // announced.
+        let start = thread_time();
+        for _ in 0..4 {
+            for (x, _) in &self.batches {
+                std::hint::black_box(x.f32_mut()).fill(0.0);
+            }
+        }
+        let copies = thread_time() - start;
+        if let Some(first) = self.lengths.first_mut() {
+            *first = LEAST_FETCH.max(*first + copies);
+        }
+        Ok(())
+    }
+
+    /// Sums of zero, running statistics as after the last step.
+    fn begin(&mut self) {
+        for [first, _] in &self.sums {
+            first.f32_mut().fill(0.0);
+        }
+        for running in &self.running {
+            running.copies[0].f32_mut().copy_from_slice(running.kept.f32());
+        }
+        self.total = 0.0;
+    }
+
+    /// The copy of the running statistics that the last micro-batch wrote.
+    fn newest<'a>(&self, running: &'a Running) -> &'a Tensor {
+        let [even, odd] = &running.copies;
+        if self.grads.len().is_multiple_of(2) {
+            even
+        } else {
+            odd
+        }
+    }
+
+    fn new_state_is_finite(&self) -> bool {
+        let finite = |tensor: &Tensor| tensor.f32().iter().all(|value| value.is_finite());
+        let mut written = self
+            .states
+            .iter()
+            .filter_map(|state| state.copies.get(1 - self.now));
+        written.all(|tensor| finite(tensor))
+            && self.running.iter().all(|running| finite(self.newest(running)))
+    }
+
+    /// The measured upper length of each piece, by its index: the fetch, each micro-batch, the update.
+    pub fn piece_lengths(&self) -> &[Nanos] {
+        &self.lengths
+    }
+
+    /// The sum of the pieces' lengths: one step.
+    pub fn step_length(&self) -> Nanos {
+        self.lengths.iter().fold(Nanos::ZERO, |sum, length| sum + *length)
+    }
+
+    /// The present value of a state tensor.
+    pub fn state(&self, name: &str) -> Option<&[f32]> {
+        self.tensor(name).map(|tensor| tensor.f32())
+    }
+
+    fn tensor(&self, name: &str) -> Option<&Arc<Tensor>> {
+        if let Some(running) = self.running.iter().find(|running| running.name == name) {
+            return Some(&running.kept);
+        }
+        let state = self.states.iter().find(|state| state.name == name)?;
+        state.copies.get(self.now)
+    }
+
+    /// The present weights in the order of `names`, as a weights file holds them; unknown names are left out.
+    pub fn weights(&self, names: &[String]) -> Vec<Weight> {
+        let weight = |name: &String| {
+            let tensor = self.tensor(name)?;
+            Some(Weight {
+                name: name.clone(),
+                dims: tensor.dims.clone(),
+                values: tensor.f32().to_vec(),
+            })
+        };
+        names.iter().filter_map(weight).collect()
+    }
+
+    /// Ends the step: its result counts from now on.
+    fn step(&mut self) -> Result<Progress, WorkloadError> {
+        let loss = self.total / self.grads.len() as f32;
+        if !loss.is_finite() || !self.new_state_is_finite() {
+            return Err(WorkloadError::NotANumber);
+        }
+        self.now = 1 - self.now;
+        for running in &self.running {
+            running.kept.f32_mut().copy_from_slice(self.newest(running).f32());
+        }
+        self.fetched = 0;
+        Ok(Progress::Stepped { loss })
+    }
+
+    /// Fetches what is missing; those that are here stay.
+    fn fetch_all(&mut self) -> Progress {
+        while let Some((x, y)) = self.batches.get(self.fetched) {
+            if !self.fetch.fetch_whole(x, y) {
+                return Progress::Dry;
+            }
+            self.fetched += 1;
+        }
+        self.begin();
+        Progress::Ran
+    }
+}
+
+impl Training for OnnxAccumulation {
+    fn aborter(&self) -> Option<Arc<dyn Abort>> {
+        let options: Arc<RunOptions> = Arc::clone(&self.options);
+        Some(options)
+    }
+
+    fn pieces(&self) -> u16 {
+        // At most PIECES, which fits.
+        self.lengths.len() as u16
+    }
+
+    fn run_piece(&mut self, piece: u16) -> Result<Progress, WorkloadError> {
+        if piece == 0 {
+            // A step that failed is tried again with other data, as a whole one is.
+            if self.next != 0 {
+                self.fetched = 0;
+            }
+            let progress = self.fetch_all();
+            self.next = u16::from(progress == Progress::Ran);
+            return Ok(progress);
+        }
+        let expected = std::mem::take(&mut self.next);
+        if piece != expected {
+            self.fetched = 0;
+            return Err(WorkloadError::Failed(OUT_OF_ORDER));
+        }
+        let index = usize::from(piece) - 1;
+        let last = index == self.grads.len();
+        let copies = if last {
+            Some(&mut self.apply)
+        } else {
+            self.grads.get_mut(index)
+        };
+        let binding = copies.and_then(|copies| copies.get_mut(self.now));
+        let ran = binding.ok_or(WorkloadError::Failed(OUT_OF_ORDER))?.run();
+        // A flag that came too late for this piece must not end the next one.
+        let aborted = self.options.reset();
+        if ran.is_err() && aborted {
+            // Its inputs are as they were and its outputs count for nothing, so it can be run again.
+            self.next = piece;
+            return Err(WorkloadError::Aborted);
+        }
+        if let Err(error) = ran {
+            self.fetched = 0;
+            return Err(code(&error));
+        }
+        if last {
+            let outcome = self.step();
+            self.fetched = 0;
+            return outcome;
+        }
+        self.total += self.loss.f32().first().copied().unwrap_or(f32::NAN);
+        self.next = piece + 1;
+        Ok(Progress::Ran)
+    }
+}
