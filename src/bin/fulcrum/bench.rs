@@ -1,5 +1,6 @@
 //! `fulcrum bench`: what fulcrum costs and what it holds, measured on this machine.
 
+mod aborting;
 mod arm;
 mod arrivals;
 mod cost;

@@ -4,7 +4,8 @@ use crate::camera::{PIXELS, SHAPES};
 use fulcrum::units::Nanos;
 use fulcrum::workload::onnx::model::{Weight, decode_weights};
 use fulcrum::workload::onnx::{
-    Engine, InferenceConfig, Library, OnnxInference, OnnxTraining, Publish, TrainingConfig, weight_names,
+    Engine, InferenceConfig, Library, OnnxInference, OnnxTraining, Publish, Threads, TrainingConfig,
+    weight_names,
 };
 use fulcrum::workload::{Request, WorkloadError, swap};
 use std::borrow::Cow;
@@ -22,6 +23,8 @@ pub(crate) struct Models {
     weights: Vec<Weight>,
     /// Of the weights, in the order of the forward model.
     pub(crate) names: Vec<String>,
+    /// The engine's, for both; one if nothing else is said.
+    pub(crate) threads: Threads,
 }
 
 impl Models {
@@ -55,6 +58,7 @@ impl Models {
             step,
             weights,
             names,
+            threads: Threads::default(),
         })
     }
 
@@ -73,7 +77,7 @@ impl Models {
             weights: self.weights.clone(),
             fill: Box::new(fill),
             swap,
-            engine: Engine::default(),
+            engine: self.settings(),
         };
         Ok(OnnxInference::new(&self.library, &self.infer.1, config)?)
     }
@@ -94,9 +98,16 @@ impl Models {
             finer: false,
             fetch: Box::new(fetch),
             publish,
-            engine: Engine::default(),
+            engine: self.settings(),
         };
         Ok(OnnxTraining::new(&self.library, &self.step.1, config)?)
+    }
+
+    fn settings(&self) -> Engine {
+        Engine {
+            threads: self.threads.clone(),
+            ..Engine::default()
+        }
     }
 
     pub(crate) fn engine(&self) -> String {

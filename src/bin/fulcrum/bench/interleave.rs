@@ -2,7 +2,7 @@
 
 use super::arm::{self, Learning, Outcome, PERIOD, Place, Repeated, Seeing};
 use super::arrivals::Frames;
-use super::{plot, quantile};
+use super::{aborting, plot, quantile};
 use crate::models::Models;
 use crate::processor::{DISPATCHER, last_cpu};
 use crate::stalls::{self, Stall, Watchman};
@@ -11,7 +11,7 @@ use fulcrum::clock::{Clock, Monotonic};
 use fulcrum::file;
 use fulcrum::schedule::Policy;
 use fulcrum::units::Nanos;
-use fulcrum::workload::onnx::OnnxTraining;
+use fulcrum::workload::onnx::{OnnxTraining, Threads};
 use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
@@ -45,7 +45,7 @@ const AROUND: Nanos = Nanos::from_millis(80);
 
 /// Inference beside training on one dispatcher: every policy over every length of a piece.
 ///
-/// Real ONNX Runtime inference and training of the built-in networks, one thread; this machine's processor is the
+/// Real ONNX Runtime inference and training of the built-in networks, on a pool of two threads; this machine is the
 /// accelerator and nothing preempts it. A periodic stream of 15 Hz takes about 0.3 of it; a training step over 32 samples,
 /// cut ever finer, takes the rest; under `edf+abort` a running piece may be given up. Latency counts from the scheduled release.
 #[derive(Args)]
@@ -59,6 +59,9 @@ pub(crate) struct Arguments {
     /// Fewer rounds and lengths, within 50 seconds
     #[arg(long)]
     quick: bool,
+    /// Threads of the engine, the dispatcher's own among them
+    #[arg(long, value_name = "COUNT", default_value_t = 2)]
+    threads: usize,
     /// Folder for interleave.svg, p99 over alone against training rate
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -200,6 +203,7 @@ impl Alone {
 /// Everything that was measured.
 pub(super) struct Measured {
     pub(super) engine: String,
+    pub(super) threads: usize,
     pub(super) runs_per_request: u32,
     /// `C` as it was announced.
     pub(super) cost: Nanos,
@@ -216,7 +220,7 @@ pub(super) struct Measured {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let begin = Monotonic.now();
-    let models = Models::read(None, None, None)?;
+    let mut models = Models::read(None, None, None)?;
     if let Some(folder) = &arguments.out {
         std::fs::create_dir_all(folder).map_err(|error| {
             format!(
@@ -225,7 +229,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             )
         })?;
     }
-    let measured = measure(&models, arguments.quick, begin)?;
+    let place = take_place();
+    models.threads = threads(place, arguments.threads);
+    let measured = measure(&models, place, arguments.quick, begin)?;
     if let Some(folder) = &arguments.out {
         let picture = plot::draw(&measured)?;
         let path = folder.join("interleave.svg");
@@ -236,13 +242,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     super::rows::print(&measured, arguments.json)
 }
 
-fn measure(models: &Models, quick: bool, begin: Nanos) -> Result<Measured, Box<dyn Error>> {
+fn measure(models: &Models, place: Place, quick: bool, begin: Nanos) -> Result<Measured, Box<dyn Error>> {
     let (end, rounds, parts) = if quick {
         (begin + QUICK, QUICK_ROUNDS, &QUICK_CUTS[..])
     } else {
         (begin + FULL, ROUNDS, &CUTS[..])
     };
-    let place = take_place();
     eprintln!("measuring {} on this machine ...", models.engine());
     let mut seeing = Some(Repeated::new(models)?);
     let mut cuts = cuts(models, parts)?;
@@ -251,8 +256,7 @@ fn measure(models: &Models, quick: bool, begin: Nanos) -> Result<Measured, Box<d
         .and_then(|cut| cut.work.as_ref())
         .map_or(0, OnnxTraining::minibatch);
     let (runs_per_request, cost) = weigh(place, WANTED_SHARE, &mut seeing, &mut cuts)?;
-    // A running piece ends at the next kernel, and the finest cut has the longest of these as a piece of its own.
-    let abort = cuts.last().and_then(|cut| cut.announced.iter().copied().max());
+    let abort = abort_latency(&mut cuts)?;
     let arms: Vec<Arm> = Order::all()
         // Its grain is the minibatch.
         .flat_map(|order| {
@@ -277,7 +281,7 @@ fn measure(models: &Models, quick: bool, begin: Nanos) -> Result<Measured, Box<d
         place,
         seeing,
         cost,
-        abort,
+        abort: abort.filter(|latency| *latency > Nanos::ZERO),
         cuts,
         arms,
         alone: Alone::default(),
@@ -302,6 +306,7 @@ fn measure(models: &Models, quick: bool, begin: Nanos) -> Result<Measured, Box<d
         .for_each(|arm| arm.latencies.sort_unstable());
     Ok(Measured {
         engine: models.engine(),
+        threads: models.threads.count,
         runs_per_request,
         cost,
         samples,
@@ -404,6 +409,32 @@ pub(super) fn take_place() -> Place {
     Place {
         cpu: (!alone).then_some(cpu),
         priority: Some(DISPATCHER),
+    }
+}
+
+/// Moments at which the whole step is given up, to see how long that takes.
+const ABORTS: u64 = 24;
+
+/// How long it takes at most to give a piece up: of the whole step, whose pieces every cut consists of.
+fn abort_latency(cuts: &mut [Cut]) -> Result<Option<Nanos>, Box<dyn Error>> {
+    let Some((whole, work)) = cuts.first_mut().and_then(|cut| {
+        let whole = cut.longest();
+        Some((whole, cut.work.as_mut()?))
+    }) else {
+        return Ok(None);
+    };
+    let latencies = aborting::latencies(work, whole, ABORTS)?;
+    Ok(latencies.last().map(|longest| Nanos(*longest).scaled(MARGIN)))
+}
+
+/// The engine's threads beside the dispatcher: real-time like it, right below it, on the other processors.
+fn threads(place: Place, count: usize) -> Threads {
+    let others = rustix::thread::sched_getaffinity(None).unwrap_or_default();
+    let others = (0..rustix::thread::CpuSet::MAX_CPU).filter(|cpu| others.is_set(*cpu));
+    Threads {
+        priority: place.cpu.map(|_| DISPATCHER - 1),
+        cpus: others.collect(),
+        ..Threads::of(count)
     }
 }
 

@@ -18,6 +18,7 @@ const RATE_TARGET: f64 = 0.90;
 struct Report<'a> {
     debug_build: bool,
     engine: &'a str,
+    threads: usize,
     rounds: u32,
     inference: Inference,
     training: Training,
@@ -182,6 +183,7 @@ fn report(measured: &Measured) -> Report<'_> {
     Report {
         debug_build: cfg!(debug_assertions),
         engine: &measured.engine,
+        threads: measured.threads,
         rounds: measured.rounds,
         inference: Inference {
             rate_hz: 1.0 / PERIOD.as_secs_f64(),
@@ -229,8 +231,8 @@ pub(super) fn print(measured: &Measured, json: bool) -> Result<(), Box<dyn Error
     }
     let see = &report.inference;
     println!(
-        "{}, one thread, {} rounds in turn; this processor is the accelerator, nothing is simulated\n",
-        report.engine, report.rounds
+        "{}, {} of its threads, {} rounds in turn; this machine is the accelerator, nothing is simulated\n",
+        report.engine, report.threads, report.rounds
     );
     println!(
         "inference  {:.0} Hz, {} runs a request: C {:.2} ms (announced {:.2}), U {:.3}, s {:.3} ms; deadline {:.1} ms",

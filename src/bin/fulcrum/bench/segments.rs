@@ -1,7 +1,7 @@
 //! `fulcrum bench segments`: what cutting a training step into pieces costs, and how short the pieces get.
 
-use super::quantile;
 use super::step_graph::StepGraph;
+use super::{aborting, quantile};
 use crate::table::{Side, Table};
 use clap::Args;
 use fulcrum::clock::{Clock, Monotonic};
@@ -20,6 +20,10 @@ const QUICK_PARTS: [u64; 3] = [1, 4, 12];
 const ROUNDS: usize = 20;
 const QUICK_ROUNDS: usize = 3;
 const STEPS: usize = 4;
+
+/// Moments at which the whole step is given up.
+const ABORTS: u64 = 200;
+const QUICK_ABORTS: u64 = 40;
 
 /// Rounds of each arm before the first that counts.
 const FIRST: usize = 3;
@@ -76,7 +80,19 @@ struct Report {
     rounds: usize,
     steps_per_round: usize,
     rows: Vec<Row>,
+    given_up: Vec<GivenUp>,
     allocations: Allocations,
+}
+
+/// How long it takes until the whole step, running, has ended once it was told to.
+#[derive(Serialize)]
+struct GivenUp {
+    net: String,
+    /// Runs that were given up before their end.
+    times: usize,
+    p50_ms: f64,
+    p95_ms: f64,
+    max_ms: f64,
 }
 
 #[derive(Serialize)]
@@ -132,12 +148,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             }),
         ..Engine::default()
     };
-    let (rounds, parts) = if arguments.quick {
-        (QUICK_ROUNDS, &QUICK_PARTS[..])
+    let (rounds, parts, aborts) = if arguments.quick {
+        (QUICK_ROUNDS, &QUICK_PARTS[..], QUICK_ABORTS)
     } else {
-        (ROUNDS, &PARTS[..])
+        (ROUNDS, &PARTS[..], ABORTS)
     };
-    let (mut rows, mut providers) = (Vec::new(), Vec::new());
+    let (mut rows, mut given_up, mut providers) = (Vec::new(), Vec::new(), Vec::new());
     for graph in StepGraph::read(&arguments.step)? {
         eprintln!("{} ...", graph.name);
         let mut arms = arms(&library, &graph, &engine, parts)?;
@@ -155,6 +171,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             }
         }
         rows.extend(table_rows(&graph, &mut arms));
+        if let Some(whole) = arms.first_mut() {
+            let times = aborting::latencies(&mut whole.work, whole.wanted, aborts)?;
+            let ms = |permyriad| Nanos(quantile(&times, permyriad)).as_millis_f64();
+            given_up.push(GivenUp {
+                net: graph.name.clone(),
+                times: times.len(),
+                p50_ms: ms(5_000),
+                p95_ms: ms(9_500),
+                max_ms: ms(10_000),
+            });
+        }
     }
     let report = Report {
         debug_build: cfg!(debug_assertions),
@@ -164,6 +191,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         rounds,
         steps_per_round: STEPS,
         rows,
+        given_up,
         allocations: Allocations {
             in_rust_per_step: None,
             proven_by: "tests/onnx_engine.rs, tests/onnx_finer.rs",
@@ -332,5 +360,11 @@ fn print(report: &Report, json: bool) -> Result<(), Box<dyn Error>> {
     println!(
         "\nefficiency: time of the whole step over that in pieces, round by round; the median and the middle half"
     );
+    for it in &report.given_up {
+        println!(
+            "{}, whole, given up {} times: ends after p50 {:.2}, p95 {:.2}, max {:.2} ms",
+            it.net, it.times, it.p50_ms, it.p95_ms, it.max_ms
+        );
+    }
     Ok(())
 }
