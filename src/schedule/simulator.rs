@@ -11,7 +11,7 @@ pub use random::Random;
 pub use task_set::TaskSet;
 
 use super::log::Entry;
-use super::{Action, Ended, Job, Request, RunningPiece, Schedule, worth_aborting};
+use super::{Action, Ended, Job, Request, RunningPiece, Schedule, Submission, worth_aborting};
 use crate::limits;
 use crate::units::Nanos;
 use source::Source;
@@ -88,6 +88,38 @@ pub fn run_logged(schedule: &mut Schedule, world: &World, log: impl FnMut(Entry)
         .iter()
         .map(|stream| Source::new(stream.spec().arrival, world, &mut random))
         .collect();
+    run_over(schedule, world, random, sources, log)
+}
+
+/// As [`run_logged`], over requests that were recorded: those of each stream in the order of their hand-in, which are the
+/// log's [`Entry::Arrived`]. A stream that `trace` says nothing of stays silent.
+pub fn run_trace(
+    schedule: &mut Schedule,
+    world: &World,
+    trace: &[&[Submission]],
+    log: impl FnMut(Entry),
+) -> Outcome {
+    let sources = schedule
+        .streams()
+        .iter()
+        .enumerate()
+        .map(|(index, stream)| {
+            Source::recorded(
+                stream.spec().arrival,
+                trace.get(index).copied().unwrap_or_default(),
+            )
+        })
+        .collect();
+    run_over(schedule, world, Random::new(world.seed), sources, log)
+}
+
+fn run_over(
+    schedule: &mut Schedule,
+    world: &World,
+    random: Random,
+    sources: Sources<'_>,
+    log: impl FnMut(Entry),
+) -> Outcome {
     let mut outcome = Outcome::default();
     outcome
         .streams
@@ -108,6 +140,9 @@ pub fn run_logged(schedule: &mut Schedule, world: &World, log: impl FnMut(Entry)
     run.until_the_end()
 }
 
+/// By stream.
+type Sources<'t> = heapless::Vec<Source<'t>, { limits::STREAMS }>;
+
 /// Requests of a minibatch that has started.
 type Minibatch = heapless::Vec<Request, { limits::MINIBATCH }>;
 
@@ -116,7 +151,7 @@ struct Run<'r, L> {
     schedule: &'r mut Schedule,
     world: &'r World,
     random: Random,
-    sources: heapless::Vec<Source, { limits::STREAMS }>,
+    sources: Sources<'r>,
     /// By stream, the minibatch that started last.
     open: heapless::Vec<Minibatch, { limits::STREAMS }>,
     /// By stream: how long after its release a request may wait for a piece.

@@ -6,20 +6,43 @@ use crate::units::Nanos;
 
 /// Requests of one stream, as they come.
 #[derive(Clone, Debug)]
-pub(super) struct Source {
+pub(super) struct Source<'t> {
     arrival: Arrival,
     /// The next one.
     pub(super) next: Submission,
     /// How many of a burst may still come at once.
     burst: u32,
+    /// Those that come after the next one, where they were recorded.
+    recorded: Option<core::slice::Iter<'t, Submission>>,
 }
 
-impl Source {
-    pub(super) fn new(arrival: Arrival, world: &World, random: &mut Random) -> Source {
+/// Stands where no request comes any more.
+const NEVER: Submission = Submission {
+    request: Request {
+        token: 0,
+        release: Nanos::MAX,
+    },
+    at: Nanos::MAX,
+};
+
+impl<'t> Source<'t> {
+    /// Those of `trace`, one after the other.
+    pub(super) fn recorded(arrival: Arrival, trace: &'t [Submission]) -> Source<'t> {
+        let mut rest = trace.iter();
+        Source {
+            arrival,
+            next: rest.next().copied().unwrap_or(NEVER),
+            burst: 0,
+            recorded: Some(rest),
+        }
+    }
+
+    pub(super) fn new(arrival: Arrival, world: &World, random: &mut Random) -> Source<'t> {
         let mut source = Source {
             arrival,
             next: Submission::default(),
             burst: arrival.burst(),
+            recorded: None,
         };
         let first = Nanos(random.below(arrival.period().0));
         source.release_at(first, 0, world, random);
@@ -43,6 +66,10 @@ impl Source {
     /// Takes the next request and thinks of the one after it.
     pub(super) fn take(&mut self, world: &World, random: &mut Random) -> Submission {
         let taken = self.next;
+        if let Some(rest) = &mut self.recorded {
+            self.next = rest.next().copied().unwrap_or(NEVER);
+            return taken;
+        }
         let eager = random.below(1_000) < world.eager;
         let period = self.arrival.period();
         let wait = match self.arrival {

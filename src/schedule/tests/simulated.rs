@@ -113,3 +113,46 @@ fn in_the_simulator_pieces_that_overrun_move_the_bound_and_those_that_always_do_
     assert_eq!((all.overruns, all.parked), (32, 1));
     assert_eq!(present, printed, "a parked job blocks nobody");
 }
+
+#[test]
+fn a_recorded_run_comes_again_as_it_came() {
+    let streams = [camera(33, 5, 1), two_kinds()];
+    let world = World {
+        length: Nanos(2_000 * MS),
+        seed: 8,
+        quickest: 1_000,
+        eager: 300,
+        failing: 0,
+        overrunning: 0,
+    };
+    let set_up = || schedule(Policy::Slack, &streams, &job(&[4; 3]));
+    let mut trace = [std::vec::Vec::new(), std::vec::Vec::new()];
+    let outcome = simulator::run_logged(&mut set_up(), &world, |entry| {
+        if let log::Entry::Arrived { stream, release, at } = entry {
+            let token = trace[usize::from(stream)].len() as u64;
+            trace[usize::from(stream)].push(Submission {
+                request: Request { token, release },
+                at,
+            });
+        }
+    });
+    assert!(trace.iter().all(|of| of.len() > 20));
+    let trace: std::vec::Vec<&[Submission]> = trace.iter().map(|of| of.as_slice()).collect();
+    let again = simulator::run_trace(&mut set_up(), &world, &trace, |_| ());
+    assert_eq!(again, outcome);
+    let silent = simulator::run_trace(&mut set_up(), &world, &trace[..1], |_| ());
+    assert_eq!(
+        (silent.streams[0].answered, silent.streams[1].answered),
+        (trace[0].len() as u64, 0)
+    );
+}
+
+fn two_kinds() -> StreamSpec {
+    StreamSpec {
+        arrival: Arrival::Bursty {
+            period: Nanos(50 * MS),
+            burst: 3,
+        },
+        ..camera(50, 2, 1)
+    }
+}

@@ -46,6 +46,8 @@ impl Settings {
                 SetSessionExecutionMode(made, ExecutionMode_ORT_SEQUENTIAL)
             )?;
             call!(library, doing, SetSessionGraphOptimizationLevel(made, level))?;
+            // A step and its cuts are to give the same bits: a device may else sum in an order that changes.
+            call!(library, doing, SetDeterministicCompute(made, !options.optimise))?;
             call!(library, doing, EnableCpuMemArena(made))?;
             call!(library, doing, EnableMemPattern(made))?;
             if options.engine.arena.is_some() {

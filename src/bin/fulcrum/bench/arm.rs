@@ -317,13 +317,24 @@ fn follow(
             start: answer.map(|(start, _)| start),
             end: answer.map_or(now, |(_, end)| end),
         });
+    let parked = runtime.job(0).is_some_and(|job| job.parked.get() > 0);
+    let parked = parked.then(|| {
+        "pieces took so much longer than they were measured with that their job was parked: its rate is too low in such an \
+         arm; this machine was busy, or its clock changed"
+            .to_owned()
+    });
     Ok(Outcome {
         answered: answered.collect(),
         bound: runtime.bound(0),
         steps: steps - first,
         time: trained_at - first_at,
         wasted: runtime.job(0).map_or(Nanos::ZERO, |job| Nanos(job.wasted.get())),
-        warnings: runtime.warnings().iter().map(ToString::to_string).collect(),
+        warnings: runtime
+            .warnings()
+            .iter()
+            .map(ToString::to_string)
+            .chain(parked)
+            .collect(),
     })
 }
 

@@ -45,8 +45,8 @@ const AROUND: Nanos = Nanos::from_millis(80);
 
 /// Inference beside training on one dispatcher: every policy over every length of a piece.
 ///
-/// Real ONNX Runtime inference and training of the built-in networks, on a pool of two threads; this machine is the
-/// accelerator and nothing preempts it. A periodic stream of 15 Hz takes about 0.3 of it; a training step over 32 samples,
+/// Real ONNX Runtime inference and training of the built-in networks, on a pool of two threads where a third processor
+/// is left for the camera; this machine is the accelerator and nothing preempts it. A periodic stream of 15 Hz takes about 0.3 of it; a training step over 32 samples,
 /// cut ever finer, takes the rest; under `edf+abort` a running piece may be given up. Latency counts from the scheduled release.
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -59,9 +59,10 @@ pub(crate) struct Arguments {
     /// Fewer rounds and lengths, within 50 seconds
     #[arg(long)]
     quick: bool,
-    /// Threads of the engine, the dispatcher's own among them
-    #[arg(long, value_name = "COUNT", default_value_t = 2)]
-    threads: usize,
+    /// Threads of the engine, the dispatcher's own among them [default: 2, or 1 where that would leave no processor to the
+    /// camera]
+    #[arg(long, value_name = "COUNT")]
+    threads: Option<usize>,
     /// Folder for interleave.svg, p99 over alone against training rate
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -428,12 +429,20 @@ fn abort_latency(cuts: &mut [Cut]) -> Result<Option<Nanos>, Box<dyn Error>> {
 }
 
 /// The engine's threads beside the dispatcher: real-time like it, right below it, on the other processors.
-fn threads(place: Place, count: usize) -> Threads {
+fn threads(place: Place, wanted: Option<usize>) -> Threads {
     let others = rustix::thread::sched_getaffinity(None).unwrap_or_default();
-    let others = (0..rustix::thread::CpuSet::MAX_CPU).filter(|cpu| others.is_set(*cpu));
+    let mut others: Vec<usize> = (0..rustix::thread::CpuSet::MAX_CPU)
+        .filter(|cpu| others.is_set(*cpu))
+        .collect();
+    // The first is for the camera and for interrupts, if there is another.
+    let spare = others.len() > 1;
+    if spare {
+        others.remove(0);
+    }
+    let count = wanted.unwrap_or(if spare { 2 } else { 1 });
     Threads {
         priority: place.cpu.map(|_| DISPATCHER - 1),
-        cpus: others.collect(),
+        cpus: others,
         ..Threads::of(count)
     }
 }
