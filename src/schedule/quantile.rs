@@ -108,7 +108,7 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig {
-            cases: 256,
+            cases: if cfg!(miri) { 4 } else { 256 },
             failure_persistence: None,
             ..ProptestConfig::default()
         })]
@@ -132,12 +132,12 @@ mod tests {
 
         #[test]
         fn against_the_distribution_the_rank_errs_as_so_few_runs_do(seed: u64) {
-            // 256 runs of an even distribution: p99 lies between its p94 and its end, but for a chance below 10^-4.
+            // 256 runs of an even distribution: p99 lies between its p92 and its end, but for a chance below 10^-6.
             let mut quantile = Quantile::default();
             for time in times(0, 2 * limits::QUANTILE_RUNS, seed) {
                 quantile.record(Nanos(time));
             }
-            prop_assert!(quantile.upper() >= Nanos(940_000), "{}", quantile.upper());
+            prop_assert!(quantile.upper() >= Nanos(920_000), "{}", quantile.upper());
         }
     }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks that need the nightly toolchain or another target: Miri on the core and on the queue's wake-up, ThreadSanitizer
 # on all that two threads share, builds for a machine without an operating system and for aarch64 Linux; and the fuzz
-# targets, for a minute or half of one. Where something is missing it is skipped, and says so.
+# targets, for half a minute or less. Where something is missing it is skipped, and says so.
 set -euo pipefail
 
 miri=
@@ -51,8 +51,8 @@ if rustup run nightly rustc --version >/dev/null 2>&1; then
     cd fuzz
     for target in fuzz_targets/*.rs; do
         name=$(basename "$target" .rs)
-        # What a board's files may hold is looked for longest.
-        case $name in nvpmodel | sysfs) seconds=60 ;; *) seconds=30 ;; esac
+        # What a board's files may hold is looked for longest; FUZZ_SECONDS looks longer.
+        case $name in nvpmodel | sysfs) seconds=30 ;; *) seconds=20 ;; esac
         # New inputs go to the first folder and are kept there from run to run; the committed ones are only read.
         mkdir -p "target/corpus/$name"
         cargo +nightly run --release --locked --bin "$name" -- -max_total_time="${FUZZ_SECONDS:-$seconds}" -timeout=5 \

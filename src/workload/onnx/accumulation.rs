@@ -95,7 +95,7 @@ impl OnnxAccumulation {
             return Err(OnnxError::MicroBatches(count));
         }
         // On the processor alone, with one thread.
-        let engine = Ready::new(library, &Engine::default())?;
+        let engine = Ready::new(library, &Engine::default())?.with_one_memory(library);
         let load = |file: &str, bytes: &[u8]| {
             let options = SessionOptions {
                 optimise: false,

@@ -1,5 +1,4 @@
-//! An [`Arena`]: a fixed amount of memory that one workload lives in, and a [`MemoryBudget`] that arenas are
-//! cut from.
+//! An [`Arena`]: the memory that one workload lives in.
 //!
 //! ONNX Runtime has one environment in a process, and that environment one shared allocator for the
 //! processor's memory. But a session keeps the allocator that it found when it was made. So an arena is
@@ -11,6 +10,10 @@
 //! back). What does not: ONNX Runtime's own graph and some hundred bytes a node and run on the heap, and
 //! memory of a device, which has an option of its provider (`gpu_mem_limit`).
 //!
+//! Sessions of one arena take their memory from the same few blocks, one after the other. Segments of a step with an
+//! allocator each would touch memory of their own, which the cache does not hold: cut into twelve, a step of 15 ms took a
+//! tenth longer. So a trainer without a cap has an arena too, one that grows while the trainer is registered.
+//!
 //! ONNX Runtime does not survive an allocator that has nothing (1.31.1 reads address 0). So what does not fit
 //! into an arena comes from the heap for the length of that run, and the run counts as failed: at
 //! registration the workload is refused then, and since every later run takes what the first one took, later
@@ -20,9 +23,10 @@
 
 use super::OnnxError;
 use super::bindings::{OrtAllocator, OrtMemoryInfo};
-use super::blocks::{ALIGN, Blocks};
+use super::blocks::ALIGN;
 use super::library::{Library, call};
-use rustix::mm::{MapFlags, ProtFlags};
+use super::memory_budget::Share;
+use super::regions::{Given, Regions};
 use std::cell::UnsafeCell;
 use std::ffi::c_void;
 use std::fmt;
@@ -30,13 +34,10 @@ use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-/// Blocks of one arena: the tensors of a large step, and the constants of a large model.
-const BLOCKS: usize = 8192;
-
 /// Version of the allocator's table: three functions, known to every ONNX Runtime that is used here.
 const TABLE: u32 = 17;
 
-/// A fixed amount of memory for a workload. Cheap to clone; the clones are the same memory.
+/// Memory for a workload, a fixed amount of it. Cheap to clone; the clones are the same memory.
 #[derive(Clone)]
 pub struct Arena(Arc<Inner>);
 
@@ -45,11 +46,9 @@ pub struct Arena(Arc<Inner>);
 struct Inner {
     table: OrtAllocator,
     library: Library,
-    region: *mut c_void,
-    length: usize,
-    /// Whether a thread uses `blocks`.
+    /// Whether a thread uses `regions`.
     busy: AtomicBool,
-    blocks: UnsafeCell<Blocks>,
+    regions: UnsafeCell<Regions>,
     taken: AtomicU64,
     given: AtomicU64,
     /// Size of the last request that did not fit; 0 if all did since it was asked for.
@@ -58,7 +57,7 @@ struct Inner {
     _share: Option<Share>,
 }
 
-// SAFETY: `blocks` is used by the thread that has set `busy` alone; everything else is not changed or atomic.
+// SAFETY: `regions` is used by the thread that has set `busy` alone; everything else is not changed or atomic.
 unsafe impl Send for Inner {}
 // SAFETY: as above.
 unsafe impl Sync for Inner {}
@@ -86,22 +85,28 @@ impl Arena {
         Arena::of(library, bytes, lock, None)
     }
 
-    fn of(library: &Library, bytes: usize, lock: bool, share: Option<Share>) -> Result<Arena, OnnxError> {
+    pub(super) fn of(
+        library: &Library,
+        bytes: usize,
+        lock: bool,
+        share: Option<Share>,
+    ) -> Result<Arena, OnnxError> {
         let none = OnnxError::Memory {
             wanted: bytes,
             used: 0,
             cap: bytes,
         };
-        // SAFETY: a new region, of which nobody else knows.
-        let region = unsafe {
-            let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE);
-            rustix::mm::mmap_anonymous(ptr::null_mut(), bytes, protection, flags)
-        };
-        let region = region.map_err(|_| none)?;
-        // SAFETY: the region is ours; locking changes nothing but where it lies.
-        let locked = lock.then(|| unsafe { rustix::mm::mlock(region, bytes) });
-        let refused = locked.and_then(Result::err).map(|errno| errno.raw_os_error());
-        Ok(Arena(Arc::new(Inner {
+        let regions = Regions::new(bytes, lock).map_err(|_| none)?;
+        Ok(Arena::over(library, regions, share))
+    }
+
+    /// One with nothing yet, which takes from the operating system whatever its workload asks for.
+    pub(super) fn growing(library: &Library) -> Arena {
+        Arena::over(library, Regions::growing(), None)
+    }
+
+    fn over(library: &Library, regions: Regions, share: Option<Share>) -> Arena {
+        Arena(Arc::new(Inner {
             table: OrtAllocator {
                 version: TABLE,
                 Alloc: Some(alloc),
@@ -110,32 +115,30 @@ impl Arena {
                 Reserve: None,
             },
             library: library.clone(),
-            region,
-            length: bytes,
+            lock_refused: regions.lock_refused(),
             busy: AtomicBool::new(false),
-            blocks: UnsafeCell::new(Blocks::new(bytes, BLOCKS)),
+            regions: UnsafeCell::new(regions),
             taken: AtomicU64::new(0),
             given: AtomicU64::new(0),
             refused: AtomicUsize::new(0),
-            lock_refused: refused,
             _share: share,
-        })))
+        }))
     }
 
     /// Its size.
     pub fn bytes(&self) -> usize {
-        self.0.length
+        self.0.with(|regions| regions.bytes())
     }
 
     /// Bytes in use.
     pub fn used(&self) -> usize {
-        self.0.with(|blocks| blocks.used())
+        self.0.with(|regions| regions.used())
     }
 
     /// The most bytes that were in use at once: what the workload needs. Known once it is registered, since
     /// every run takes the same.
     pub fn peak(&self) -> usize {
-        self.0.with(|blocks| blocks.peak())
+        self.0.with(|regions| regions.peak())
     }
 
     /// How often memory was taken and given back so far.
@@ -215,12 +218,12 @@ impl Arena {
 impl Inner {
     /// Uses the list. A session runs on one thread at a time, so another one is met here only while workloads
     /// are registered or where an arena is shared; it is gone again after some list entries.
-    fn with<T>(&self, use_it: impl FnOnce(&mut Blocks) -> T) -> T {
+    fn with<T>(&self, use_it: impl FnOnce(&mut Regions) -> T) -> T {
         while self.busy.swap(true, Ordering::Acquire) {
             std::hint::spin_loop();
         }
         // SAFETY: `busy` was clear, so no other thread is in here.
-        let result = use_it(unsafe { &mut *self.blocks.get() });
+        let result = use_it(unsafe { &mut *self.regions.get() });
         self.busy.store(false, Ordering::Release);
         result
     }
@@ -239,11 +242,10 @@ impl Inner {
 
     /// Null if it does not fit.
     fn take(&self, size: usize) -> *mut c_void {
-        match self.with(|blocks| blocks.take(size)) {
+        match self.with(|regions| regions.take(size)) {
             Some(start) => {
                 self.taken.fetch_add(1, Ordering::Relaxed);
-                // SAFETY: the offset lies within the region.
-                unsafe { self.region.byte_add(start) }
+                start
             }
             None => {
                 self.refused.store(size, Ordering::Relaxed);
@@ -253,21 +255,14 @@ impl Inner {
     }
 
     fn give(&self, start: *mut c_void) {
-        let offset = (start as usize).wrapping_sub(self.region as usize);
-        if offset >= self.length {
+        match self.with(|regions| regions.give(start)) {
+            Given::Back => {
+                self.given.fetch_add(1, Ordering::Relaxed);
+            }
+            Given::Twice => {}
             // SAFETY: null, or from `take_anyway` and given back once.
-            unsafe { libc::free(start) };
-        } else if self.with(|blocks| blocks.give(offset)) {
-            self.given.fetch_add(1, Ordering::Relaxed);
+            Given::Elsewhere => unsafe { libc::free(start) },
         }
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        // SAFETY: ours, and whoever points into it holds a share. An unmapping of a whole region has no way
-        // to fail.
-        let _ = unsafe { rustix::mm::munmap(self.region, self.length) };
     }
 }
 
@@ -304,65 +299,4 @@ unsafe extern "C" fn free(this: *mut OrtAllocator, start: *mut c_void) {
 unsafe extern "C" fn info(this: *const OrtAllocator) -> *const OrtMemoryInfo {
     // SAFETY: as in `alloc`.
     unsafe { this.cast::<Inner>().as_ref() }.map_or(ptr::null(), |inner| inner.library.memory())
-}
-
-/// How many bytes all workloads together may have: admission of memory, a plain sum. Cheap to clone; the
-/// clones are the same budget.
-#[derive(Clone, Debug)]
-pub struct MemoryBudget(Arc<Budget>);
-
-#[derive(Debug)]
-struct Budget {
-    cap: usize,
-    taken: AtomicUsize,
-}
-
-/// Part of a budget, given back when it is dropped.
-struct Share {
-    budget: Arc<Budget>,
-    bytes: usize,
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.budget.taken.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
-}
-
-impl MemoryBudget {
-    /// A budget of `cap` bytes.
-    pub fn new(cap: usize) -> MemoryBudget {
-        let taken = AtomicUsize::new(0);
-        MemoryBudget(Arc::new(Budget { cap, taken }))
-    }
-
-    /// Bytes that are not given away.
-    pub fn left(&self) -> usize {
-        self.0.cap.saturating_sub(self.0.taken.load(Ordering::Relaxed))
-    }
-
-    /// Whether a workload of `bytes` fits beside those that have their arena.
-    pub fn would_fit(&self, bytes: usize) -> bool {
-        bytes <= self.left()
-    }
-
-    /// An arena of `bytes`, which come back when its last workload goes.
-    ///
-    /// # Errors
-    /// [`OnnxError::Memory`] if so much is not left; nothing is taken then. And what [`Arena::new`] refuses.
-    pub fn arena(&self, library: &Library, bytes: usize, lock: bool) -> Result<Arena, OnnxError> {
-        let taken = &self.0.taken;
-        let add = |taken: usize| taken.checked_add(bytes).filter(|sum| *sum <= self.0.cap);
-        let before = taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
-        before.map_err(|used| OnnxError::Memory {
-            wanted: bytes,
-            used,
-            cap: self.0.cap,
-        })?;
-        let share = Share {
-            budget: Arc::clone(&self.0),
-            bytes,
-        };
-        Arena::of(library, bytes, lock, Some(share))
-    }
 }

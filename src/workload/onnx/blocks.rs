@@ -17,7 +17,6 @@ pub(super) struct Blocks {
     blocks: Vec<Block>,
     most: usize,
     used: usize,
-    peak: usize,
 }
 
 impl Blocks {
@@ -34,7 +33,6 @@ impl Blocks {
             blocks,
             most: most.max(1),
             used: 0,
-            peak: 0,
         }
     }
 
@@ -58,7 +56,6 @@ impl Blocks {
             self.blocks.insert(index + 1, rest);
         }
         self.used += self.blocks.get(index)?.length;
-        self.peak = self.peak.max(self.used);
         Some(start)
     }
 
@@ -97,11 +94,6 @@ impl Blocks {
     pub(super) fn used(&self) -> usize {
         self.used
     }
-
-    /// The most that was taken at once.
-    pub(super) fn peak(&self) -> usize {
-        self.peak
-    }
 }
 
 #[cfg(test)]
@@ -123,7 +115,7 @@ mod tests {
         );
         assert!(blocks.give(second));
         assert_eq!(blocks.take(4 * ALIGN), Some(0));
-        assert_eq!((blocks.used(), blocks.peak()), (4 * ALIGN, 4 * ALIGN));
+        assert_eq!(blocks.used(), 4 * ALIGN);
         assert_eq!(blocks.take(usize::MAX), None);
     }
 
@@ -158,7 +150,7 @@ mod tests {
                     prop_assert!(blocks.give(start));
                 }
                 prop_assert!(blocks.used() >= taken.iter().map(|(_, size)| size).sum());
-                prop_assert!(blocks.peak() >= blocks.used() && blocks.peak() <= length);
+                prop_assert!(blocks.used() <= length);
             }
             for (start, _) in taken {
                 prop_assert!(blocks.give(start));

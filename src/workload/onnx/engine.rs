@@ -19,7 +19,7 @@ pub struct Engine {
     pub threads: Threads,
     /// Where it runs.
     pub providers: Providers,
-    /// The memory it lives in; `None`, the default: what the heap has.
+    /// The memory it lives in; `None`, the default: as much as it takes.
     pub memory: Option<Arena>,
     /// Handles the processor's memory as that of a device: tensors lie in memory of the engine's own, and
     /// what the host writes or reads is copied. Of use only to try that way where there is no device.
@@ -63,6 +63,15 @@ impl Ready {
         }
         ready.report.rows.push((Provider::Cpu, ProviderState::Active));
         Ok(ready)
+    }
+
+    /// With one memory for all of a trainer's sessions, where the processor's memory is what they use. See
+    /// [`Arena`] for what that is worth.
+    pub(super) fn with_one_memory(mut self, library: &Library) -> Ready {
+        if self.device().is_none() && self.arena.is_none() {
+            self.arena = Some(Arena::growing(library));
+        }
+        self
     }
 
     /// The device whose memory the tensors lie in, if they do not lie in the host's.

@@ -96,7 +96,7 @@ impl OnnxTraining {
             publish,
             engine,
         } = config;
-        let ready = Arc::new(Ready::new(library, &engine)?);
+        let ready = Arc::new(Ready::new(library, &engine)?.with_one_memory(library));
         let mut cutter = Cutter {
             library,
             name: &name,
@@ -217,6 +217,13 @@ impl OnnxTraining {
     /// Memory of the tensors that live across a border of the present cut, in bytes.
     pub fn buffer_bytes(&self) -> usize {
         self.present().map_or(0, |cut| cut.buffer_bytes)
+    }
+
+    /// The most memory that its tensors and its pieces took at once, in bytes, the sets of weights that serve apart: what
+    /// an [`Arena`](super::Arena) for it has to hold, and some more for the holes between blocks. 0 where it lives in a
+    /// device's memory.
+    pub fn memory_bytes(&self) -> usize {
+        self.engine.arena.as_ref().map_or(0, super::Arena::peak)
     }
 
     /// The providers that were asked for, which of them are active, and where the nodes run.
