@@ -319,6 +319,47 @@ fn segments_has_a_row_for_every_cut_and_each_ends_in_the_bytes_of_the_whole_step
 }
 
 #[test]
+fn inference_has_a_row_for_every_model_and_thread_count_beside_the_session_alone() {
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/");
+    let model = format!("{fixtures}tiny_infer.onnx");
+    let report = json(
+        &bench(&[
+            "inference",
+            "--quick",
+            "--json",
+            "--threads",
+            "1",
+            "--threads",
+            "2",
+            "--model",
+            &model,
+        ])
+        .output()
+        .unwrap(),
+    );
+    let target = positive(&report, "/target_median_over_alone");
+    let rows = report["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 2);
+    for (row, threads) in rows.iter().zip(1..) {
+        assert!(row["net"] == model && row["threads"] == threads, "{row}");
+        let ratio = positive(row, "/p50_us") / positive(row, "/alone_p50_us");
+        assert!((ratio - positive(row, "/median_over_alone")).abs() < 1e-9);
+        assert!(number(row, "/p99_us") >= number(row, "/p50_us"));
+        assert!(number(row, "/alone_p99_us") >= number(row, "/alone_p50_us"));
+        if threads == 1 {
+            assert_eq!(row["met"], ratio <= target);
+        } else {
+            assert!(row["met"].is_null());
+        }
+    }
+    let step = format!("{fixtures}tiny_step.onnx");
+    let output = bench(&["inference", "--model", &step]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("no tensor `logits`"), "{said}");
+}
+
+#[test]
 fn a_step_graph_that_cannot_be_read_is_named() {
     let output = bench(&["segments", "--step", "/nowhere/step.onnx"])
         .output()

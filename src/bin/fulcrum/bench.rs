@@ -4,6 +4,7 @@ mod aborting;
 mod arm;
 mod arrivals;
 mod cost;
+mod inference;
 mod interleave;
 mod peers;
 mod plot;
@@ -26,6 +27,7 @@ pub(crate) struct Arguments {
 #[derive(Subcommand)]
 enum What {
     Cost(cost::Arguments),
+    Inference(inference::Arguments),
     Interleave(interleave::Arguments),
     Peers(peers::Arguments),
     /// A process of an arm of `bench peers`
@@ -37,6 +39,7 @@ enum What {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     match &arguments.what {
         What::Cost(arguments) => cost::run(arguments),
+        What::Inference(arguments) => inference::run(arguments),
         What::Interleave(arguments) => interleave::run(arguments),
         What::Peers(arguments) => peers::run(arguments),
         What::Worker => peers::worker(),

@@ -179,6 +179,14 @@ impl OnnxInference {
         self.sets.take()
     }
 
+    /// Runs the session over what its input holds for `requests` requests, and nothing else of an inference: what a bare
+    /// loop over ONNX Runtime's C API costs, to compare with.
+    pub fn run_alone(&mut self, requests: usize) -> Result<(), OnnxError> {
+        let sizes = self.bindings.first_mut();
+        let binding = sizes.and_then(|sizes| sizes.get_mut(requests.wrapping_sub(1)));
+        binding.ok_or(OnnxError::Minibatch(requests))?.run()
+    }
+
     /// The providers that were asked for, which of them are active, and where the nodes run.
     pub fn providers(&self) -> &ProviderReport {
         &self.providers

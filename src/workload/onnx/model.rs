@@ -209,6 +209,13 @@ impl ValueInfoProto {
         Some((kind.elem_type?, dims.collect::<Option<_>>()?))
     }
 
+    /// The tensor's sizes, -1 where it leaves one open; `None` if it is no tensor.
+    pub fn sizes(&self) -> Option<Vec<i64>> {
+        let kind = TypeProto::decode(self.r#type.as_deref()?).ok()?.tensor_type?;
+        let dims = kind.shape?.dim.into_iter();
+        Some(dims.map(|dim| dim.dim_value.unwrap_or(-1)).collect())
+    }
+
     /// Size of the tensor in memory; `None` if the model does not tell it.
     pub(super) fn tensor_bytes(&self) -> Option<u64> {
         let (element, dims) = self.tensor()?;

@@ -109,7 +109,7 @@ impl StepGraph {
 
 /// Numbers from -0.5 to 0.5, always the same ones (a linear congruential generator with Knuth's constants for
 /// 64 bits).
-fn draw() -> impl FnMut() -> f32 + Send {
+pub(super) fn draw() -> impl FnMut() -> f32 + Send {
     let mut state = 1_u64;
     move || {
         state = state
