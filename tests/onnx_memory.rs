@@ -100,13 +100,16 @@ fn the_peak_is_known_after_registration_and_is_what_the_workload_needs() {
 #[test]
 fn a_trainer_without_a_cap_tells_what_a_cap_would_have_to_be_and_one_of_that_size_holds_it() {
     let mut free = trainer(None);
-    let bytes = free.memory_bytes();
+    let bytes = free.memory_bytes() as usize;
     let capped = arena(bytes + bytes / 8 + 4096);
     let mut training = trainer_in(&capped).unwrap();
     for _ in 0..5 {
         assert_eq!(step(&mut training).to_bits(), step(&mut free).to_bits());
     }
-    assert!(free.memory_bytes() == bytes && training.memory_bytes() == capped.peak());
+    assert_eq!(
+        [free.memory_bytes(), training.memory_bytes()],
+        [bytes, capped.peak()].map(|bytes| bytes as u64)
+    );
 }
 
 #[test]

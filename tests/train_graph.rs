@@ -243,6 +243,8 @@ fn accumulation(files: &Files, micro_batches: usize, lr: f32, fetch: Fetch) -> A
         lr,
         micro_batches,
         fetch,
+        publish: None,
+        engine: Engine::default(),
     }
 }
 

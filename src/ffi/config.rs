@@ -95,6 +95,7 @@ impl fulcrum_config_t {
             return Err(Fault::Argument("config.cpu is set without FULCRUM_PIN_CPU"));
         }
         Ok(Options {
+            memory: None,
             policy: match self.policy {
                 FULCRUM_POLICY_DEFAULT => defaults.policy,
                 FULCRUM_POLICY_FCFS => Policy::Fcfs,

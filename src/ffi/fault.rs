@@ -107,6 +107,7 @@ impl Fault {
                     Refusal::Overload => FULCRUM_ERR_OVERLOAD,
                     Refusal::Late { .. } => FULCRUM_ERR_LATE,
                     Refusal::Starved { .. } => FULCRUM_ERR_STARVED,
+                    Refusal::Memory { .. } => FULCRUM_ERR_MEMORY,
                 },
                 RuntimeError::Thread(_) => FULCRUM_ERR_THREAD,
             },

@@ -47,7 +47,7 @@ pub unsafe extern "C" fn fulcrum_open(
 /// @param rt  a runtime that was not started yet
 /// @param[out] error  detail, written only on failure: the sentence names the stream, its bound, its deadline and the
 ///                    largest training piece that would fit; may be NULL
-/// @return FULCRUM_OK, FULCRUM_ERR_OVERLOAD (321), FULCRUM_ERR_LATE (322), FULCRUM_ERR_STARVED (323),
+/// @return FULCRUM_OK, FULCRUM_ERR_OVERLOAD (321), FULCRUM_ERR_LATE (322), FULCRUM_ERR_STARVED (323), FULCRUM_ERR_MEMORY (324),
 ///         FULCRUM_ERR_PHASE (401), FULCRUM_ERR_THREAD (402), FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405),
 ///         FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
 #[unsafe(no_mangle)]

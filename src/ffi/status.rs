@@ -68,7 +68,7 @@ pub const FULCRUM_ERR_NO_PRESET: fulcrum_status_t = 215;
 /// The preset needs a reboot; nothing was written.
 pub const FULCRUM_ERR_REBOOT: fulcrum_status_t = 216;
 
-// 3xx: schedule and admission. Last added: 323, and 315 before it.
+// 3xx: schedule and admission. Last added: 324, and 315 before it.
 
 /// All places for streams are taken.
 pub const FULCRUM_ERR_STREAMS_FULL: fulcrum_status_t = 301;
@@ -103,6 +103,8 @@ pub const FULCRUM_ERR_OVERLOAD: fulcrum_status_t = 321;
 pub const FULCRUM_ERR_LATE: fulcrum_status_t = 322;
 /// Admission: a job's longest piece fits into no gap between releases, so it would never run.
 pub const FULCRUM_ERR_STARVED: fulcrum_status_t = 323;
+/// Admission: the streams and jobs hold more memory together than they may.
+pub const FULCRUM_ERR_MEMORY: fulcrum_status_t = 324;
 
 // 4xx: runtime and threads. Last added: 413.
 
@@ -200,6 +202,7 @@ pub(super) const fn text(status: fulcrum_status_t) -> &'static CStr {
         FULCRUM_ERR_OVERLOAD => c"the inference streams alone need more than the accelerator has",
         FULCRUM_ERR_LATE => c"a stream's bound is above its deadline",
         FULCRUM_ERR_STARVED => c"a job's longest piece fits into no gap between releases",
+        FULCRUM_ERR_MEMORY => c"the streams and jobs hold more memory than they may",
         FULCRUM_ERR_PHASE => c"the call does not belong to the handle's present phase",
         FULCRUM_ERR_THREAD => c"the operating system made no thread",
         FULCRUM_ERR_BUSY => c"another thread is inside the same call; call again",

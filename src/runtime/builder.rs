@@ -51,6 +51,7 @@ impl Builder {
             });
         }
         let stream = self.schedule.add_stream(spec)?;
+        self.schedule.add_memory(work.memory_bytes());
         let (submit, submissions) = rtrb::RingBuffer::new(limits::REQUESTS);
         // Twice the queue: what waits and what has just been answered.
         let (completions, poll) = rtrb::RingBuffer::new(2 * limits::REQUESTS);
@@ -87,6 +88,7 @@ impl Builder {
         spec.abort = spec.abort.filter(|_| aborter.is_some());
         let latency = spec.abort;
         self.schedule.add_job(spec)?;
+        self.schedule.add_memory(work.memory_bytes());
         self.jobs.push(JobSide {
             aborter: aborter.zip(latency),
             work,
@@ -109,6 +111,9 @@ impl Builder {
             schedule.set_rest(realtime::rest());
         }
         let started = Monotonic.now();
+        if let Some(most) = options.memory {
+            schedule.set_memory(most);
+        }
         schedule.start(started);
         let admission = schedule.would_fit();
         if let Err(refusal) = admission

@@ -35,6 +35,8 @@ pub struct Options {
     pub switch: Nanos,
     /// How far a training piece may overrun its announced length; part of every bound.
     pub late: Nanos,
+    /// The most bytes that streams and jobs may hold together, by what their workloads say; `None`, the default: nobody counts.
+    pub memory: Option<u64>,
     /// Start although admission says no. The bound is then printed and checked all the same.
     pub start_unfit: bool,
     /// What to ask of the operating system for the dispatcher thread.
@@ -50,6 +52,7 @@ impl Default for Options {
             policy: Policy::Slack,
             switch: Nanos::from_micros(200),
             late: Nanos::from_micros(500),
+            memory: None,
             start_unfit: false,
             realtime: Realtime::default(),
             log_decisions: false,

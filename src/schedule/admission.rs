@@ -33,6 +33,13 @@ pub enum Refusal {
         /// The gap.
         gap: Nanos,
     },
+    /// The streams and jobs hold more memory together than they may.
+    Memory {
+        /// Bytes that they hold.
+        taken: u64,
+        /// Bytes that they may.
+        most: u64,
+    },
 }
 
 impl fmt::Display for Refusal {
@@ -54,6 +61,12 @@ impl fmt::Display for Refusal {
                 f,
                 "the longest piece of job {job}, {piece}, fits into no gap between two releases ({gap}); cut its step finer"
             ),
+            Refusal::Memory { taken, most } => write!(
+                f,
+                "the streams and jobs hold {} MB and may hold {} MB; take a smaller micro-batch, cut the step otherwise or allow more",
+                taken.div_ceil(1_000_000),
+                most / 1_000_000
+            ),
         }
     }
 }
@@ -73,8 +86,10 @@ impl Schedule {
         }
     }
 
-    /// Whether every stream keeps its deadline and every job gets to run; else the first reason why not.
+    /// Whether every stream keeps its deadline, every job gets to run, and all of them have the memory that they hold; else the
+    /// first reason why not.
     pub fn would_fit(&self) -> Result<(), Refusal> {
+        self.memory.would_fit()?;
         for (index, stream) in self.streams.iter().enumerate() {
             let deadline = stream.spec().deadline;
             let bound = self.bound(index).ok_or(Refusal::Overload)?;

@@ -6,10 +6,12 @@
 pub mod abort;
 pub mod admission;
 pub mod arrival;
+mod error;
 pub mod histogram;
 pub mod job;
 pub mod log;
 mod measured;
+mod memory;
 pub mod policy;
 pub mod quantile;
 mod rest;
@@ -21,6 +23,7 @@ pub mod stream;
 pub use abort::{RunningPiece, worth_aborting};
 pub use admission::Refusal;
 pub use arrival::Arrival;
+pub use error::ScheduleError;
 pub use histogram::Histogram;
 pub use job::{Ended, Job, JobSpec, Pieces};
 pub use measured::COLD;
@@ -32,8 +35,8 @@ pub use stream::{Full, Overdue, Request, Stream, StreamSpec, Submission};
 use crate::bound::Rule;
 use crate::limits;
 use crate::units::Nanos;
-use core::fmt;
 use heapless::Vec;
+use memory::Memory;
 use rest::Rest;
 
 /// A stream's or a job's name.
@@ -81,71 +84,6 @@ pub enum Action {
     },
 }
 
-/// Why a stream or a job could not be added.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ScheduleError {
-    /// All [`limits::STREAMS`] places are taken.
-    StreamsFull,
-    /// All [`limits::JOBS`] places are taken.
-    JobsFull,
-    /// The period, the deadline or the cost of the stream is zero.
-    Zero,
-    /// The minibatch is zero or above [`limits::MINIBATCH`].
-    Minibatch(u32),
-    /// The burst is zero or above [`limits::REQUESTS`].
-    Burst(u32),
-    /// The pieces of a minibatch last longer together than its cost, or one has no length.
-    Cut {
-        /// Their sum.
-        sum: Nanos,
-        /// The announced cost.
-        cost: Nanos,
-    },
-    /// The job has no piece, more than [`limits::PIECES`], or a piece of no length.
-    Pieces(usize),
-}
-
-impl fmt::Display for ScheduleError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ScheduleError::StreamsFull => write!(f, "there are already {} streams", limits::STREAMS),
-            ScheduleError::JobsFull => write!(f, "there are already {} training jobs", limits::JOBS),
-            ScheduleError::Zero => f.write_str("period, deadline and cost of a stream must be above zero"),
-            ScheduleError::Minibatch(size) => {
-                write!(
-                    f,
-                    "a minibatch of {size} requests is outside 1 to {}",
-                    limits::MINIBATCH
-                )
-            }
-            ScheduleError::Burst(burst) => {
-                write!(
-                    f,
-                    "a burst of {burst} requests is outside 1 to {}",
-                    limits::REQUESTS
-                )
-            }
-            ScheduleError::Cut { sum, cost } => {
-                write!(
-                    f,
-                    "the pieces of a minibatch last {sum} in all and it costs {cost}, or a piece has no length; announce a \
-                     cost of at least their sum"
-                )
-            }
-            ScheduleError::Pieces(count) => {
-                write!(
-                    f,
-                    "a step of {count} pieces is outside 1 to {}, or a piece has no length",
-                    limits::PIECES
-                )
-            }
-        }
-    }
-}
-
-impl core::error::Error for ScheduleError {}
-
 /// Streams, jobs, and the policy that orders them.
 #[derive(Clone, Debug)]
 pub struct Schedule {
@@ -163,6 +101,7 @@ pub struct Schedule {
     /// Thousandths of the time that training is to have at least, under the policy `slack`.
     least_share: u32,
     rest: Rest,
+    memory: Memory,
     /// The job that ran last, so that several take turns.
     last_job: usize,
     started: Nanos,
@@ -190,6 +129,7 @@ impl Schedule {
             trained: Nanos::ZERO,
             least_share: 0,
             rest: Rest::default(),
+            memory: Memory::default(),
             last_job: 0,
             started: Nanos::ZERO,
             rule: Rule::Border,

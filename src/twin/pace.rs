@@ -99,6 +99,10 @@ impl<W: Inference> Inference for Paced<W> {
         outcome
     }
 
+    fn memory_bytes(&self) -> u64 {
+        self.work.memory_bytes()
+    }
+
     fn version(&self) -> u32 {
         self.work.version()
     }
@@ -117,6 +121,10 @@ impl<W: Training> Training for Paced<W> {
             running.end(&self.twin, Kind::Training, 1);
         }
         outcome
+    }
+
+    fn memory_bytes(&self) -> u64 {
+        self.work.memory_bytes()
     }
 
     fn aborter(&self) -> Option<Arc<dyn Abort>> {

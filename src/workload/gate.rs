@@ -262,6 +262,10 @@ impl<T: Training> Training for Gated<T> {
         }
     }
 
+    fn memory_bytes(&self) -> u64 {
+        self.job.memory_bytes()
+    }
+
     fn aborter(&self) -> Option<Arc<dyn Abort>> {
         self.job.aborter()
     }

@@ -100,6 +100,11 @@ pub trait Inference: Send {
         self.run(requests, answers)
     }
 
+    /// Bytes that it holds from its registration on and takes at most while it runs; 0, the default: it does not tell.
+    fn memory_bytes(&self) -> u64 {
+        0
+    }
+
     /// The version of the weights that the last minibatch ran with: 0, the default, for those it was registered with, then what
     /// [`swap::Publisher`] counted. It goes back only by a revert.
     fn version(&self) -> u32 {
@@ -140,6 +145,11 @@ pub trait Training: Send {
     /// Runs piece `piece` (counted from 0) of the present step. After an error the step starts again from piece 0
     /// and the state is that of the last whole step.
     fn run_piece(&mut self, piece: u16) -> Result<Progress, WorkloadError>;
+
+    /// Bytes that it holds from its registration on and takes at most while it runs; 0, the default: it does not tell.
+    fn memory_bytes(&self) -> u64 {
+        0
+    }
 
     /// What gives up the running piece from another thread; asked once, before the start. `None`, the default: nothing does.
     /// A piece given up ends with [`WorkloadError::Aborted`] and can be run again at once, as if it had never started.
@@ -218,6 +228,10 @@ impl<I: Inference + ?Sized> Inference for Box<I> {
         (**self).run_minibatch_piece(piece, requests, answers)
     }
 
+    fn memory_bytes(&self) -> u64 {
+        (**self).memory_bytes()
+    }
+
     fn version(&self) -> u32 {
         (**self).version()
     }
@@ -230,6 +244,10 @@ impl<T: Training + ?Sized> Training for Box<T> {
 
     fn run_piece(&mut self, piece: u16) -> Result<Progress, WorkloadError> {
         (**self).run_piece(piece)
+    }
+
+    fn memory_bytes(&self) -> u64 {
+        (**self).memory_bytes()
     }
 
     fn aborter(&self) -> Option<Arc<dyn Abort>> {

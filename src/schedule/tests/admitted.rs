@@ -133,3 +133,27 @@ fn the_order_of_deadlines_admits_what_the_longest_busy_period_does_not() {
     assert_eq!(edf.bound(0), Some(Nanos(40 * MS)));
     assert!(schedule(Policy::Fulcrum, &streams, &[]).would_fit().is_err());
 }
+
+#[test]
+fn admission_counts_megabytes_as_it_counts_time() {
+    let with = |most: Option<u64>, held: &[u64]| {
+        let mut schedule = schedule(Policy::Slack, &[camera(33, 5, 1)], &job(&[4; 3]));
+        most.iter().for_each(|most| schedule.set_memory(*most));
+        held.iter().for_each(|held| schedule.add_memory(*held));
+        schedule.would_fit()
+    };
+    assert_eq!(with(None, &[u64::MAX, 1]), Ok(()));
+    assert_eq!(with(Some(0), &[]), Ok(()));
+    assert_eq!(with(Some(50_000_000), &[20_000_000, 30_000_000]), Ok(()));
+    let refused = with(Some(50_000_000), &[20_000_000, 30_000_001]).unwrap_err();
+    let (taken, most) = (50_000_001, 50_000_000);
+    assert_eq!(refused, Refusal::Memory { taken, most });
+    assert!(
+        refused.to_string().contains("hold 51 MB and may hold 50 MB"),
+        "{refused}"
+    );
+    assert!(
+        with(Some(u64::MAX - 1), &[u64::MAX, 1]).is_err(),
+        "a sum that is too large does not wrap"
+    );
+}

@@ -135,6 +135,10 @@ impl<T: Training + State> Training for Checkpointed<T> {
         Ok(Progress::Ran)
     }
 
+    fn memory_bytes(&self) -> u64 {
+        self.work.memory_bytes()
+    }
+
     fn aborter(&self) -> Option<Arc<dyn Abort>> {
         self.work.aborter()
     }

@@ -8,12 +8,14 @@
 
 use super::OnnxError;
 use super::binding::Binding;
+use super::candidate::{Candidate, Publish};
 use super::engine::{Engine, Ready};
 use super::fetch::{Fetch, Minibatches};
 use super::fetching::LEAST_FETCH;
 use super::inference::code;
 use super::library::Library;
 use super::model::Weight;
+use super::provider::Providers;
 use super::run_options::RunOptions;
 use super::session::{Port, Session, SessionOptions};
 use super::state::State;
@@ -24,6 +26,10 @@ use super::weight_sets::filled;
 use crate::clock::thread_time;
 use crate::limits;
 use crate::units::Nanos;
+use crate::workload::checkpoint::Identity;
+use crate::workload::feed::Position;
+use crate::workload::gate::Score;
+use crate::workload::swap::Set;
 use crate::workload::{Abort, Progress, Training, WorkloadError};
 use std::sync::Arc;
 
@@ -46,6 +52,10 @@ pub struct AccumulationConfig<F = Fetch> {
     pub micro_batches: usize,
     /// Fetches a micro-batch.
     pub fetch: F,
+    /// Where its weights go, if anywhere; [`crate::workload::gate::Gated`] sends them.
+    pub publish: Option<Publish>,
+    /// What it may use of the machine. It runs on the processor; providers that are asked for are not used.
+    pub engine: Engine,
 }
 
 /// A training job over a pair of graphs.
@@ -56,28 +66,35 @@ pub struct OnnxAccumulation {
     /// `[copy of the weights]`.
     apply: [Binding; 2],
     options: Arc<RunOptions>,
+    engine: Arc<Ready>,
     /// Weights, moments, the count of steps.
-    states: Vec<State>,
+    pub(super) states: Vec<State>,
     /// Sums of gradients, zero at the start of a step.
     sums: Vec<[Arc<Tensor>; 2]>,
     /// Running statistics: as they were after the last step, and the two copies that micro-batches read and
     /// write.
-    running: Vec<Running>,
-    now: usize,
+    pub(super) running: Vec<Running>,
+    pub(super) now: usize,
     batches: Vec<(Arc<Tensor>, Arc<Tensor>)>,
     /// Micro-batches of the next step that are here already.
-    fetched: usize,
+    pub(super) fetched: usize,
     loss: Arc<Tensor>,
     /// Of the micro-batches that ran.
     total: f32,
-    next: u16,
+    pub(super) next: u16,
     fetch: Minibatches,
     lengths: Vec<Nanos>,
+    pub(super) steps: u64,
+    pub(super) identity: Identity,
+    /// Of the feed, to keep with the state.
+    pub(super) position: Option<Arc<Position>>,
+    candidate: Option<Candidate>,
 }
 
-struct Running {
-    name: String,
-    kept: Arc<Tensor>,
+/// Running statistics.
+pub(super) struct Running {
+    pub(super) name: String,
+    pub(super) kept: Arc<Tensor>,
     copies: [Arc<Tensor>; 2],
 }
 
@@ -94,8 +111,13 @@ impl OnnxAccumulation {
         if count == 0 || count > limits::PIECES - 2 {
             return Err(OnnxError::MicroBatches(count));
         }
-        // On the processor alone, with one thread.
-        let engine = Ready::new(library, &Engine::default())?.with_one_memory(library);
+        let of_processor = Engine {
+            providers: Providers::default(),
+            staged: false,
+            ..config.engine
+        };
+        let engine = Arc::new(Ready::new(library, &of_processor)?.with_one_memory(library));
+        let identity = Identity::of(&name, &[grad, apply].concat());
         let load = |file: &str, bytes: &[u8]| {
             let options = SessionOptions {
                 optimise: false,
@@ -108,7 +130,7 @@ impl OnnxAccumulation {
         let ports = Grad::of(&grad, config.row)?;
         let fetch: Minibatches = config.fetch.into();
         fetch.expect(&grad.name, &ports.y)?;
-        let tensor = |port: &Port| Tensor::new(library, None, port.element, &port.dims);
+        let tensor = |port: &Port| Tensor::new(library, engine.arena.as_ref(), port.element, &port.dims);
         let mut sums = Vec::new();
         for port in &ports.sums {
             sums.push([tensor(port)?, tensor(port)?]);
@@ -117,7 +139,7 @@ impl OnnxAccumulation {
         for port in &ports.running {
             running.push(Running {
                 name: port.name.clone(),
-                kept: filled(library, None, &grad.name, port, &config.weights)?,
+                kept: filled(library, engine.arena.as_ref(), &grad.name, port, &config.weights)?,
                 copies: [tensor(port)?, tensor(port)?],
             });
         }
@@ -127,7 +149,7 @@ impl OnnxAccumulation {
         for port in apply.inputs.iter().filter(held) {
             expect_state(&apply, port)?;
             let start = match is_weight(&port.name) {
-                true => filled(library, None, &apply.name, port, &config.weights)?,
+                true => filled(library, engine.arena.as_ref(), &apply.name, port, &config.weights)?,
                 false => tensor(port)?,
             };
             states.push(State {
@@ -184,7 +206,23 @@ impl OnnxAccumulation {
             bind(&apply, None, 0, count % 2)?,
             bind(&apply, None, 1, count % 2)?,
         ];
+        let copies = |weight: &str| -> Option<[Arc<Tensor>; 2]> {
+            if let Some(running) = running.iter().find(|it| it.name == weight) {
+                return Some([Arc::clone(&running.kept), Arc::clone(&running.kept)]);
+            }
+            let state = states.iter().find(|state| state.name == weight)?;
+            Some(state.copies.clone())
+        };
+        let candidate = config
+            .publish
+            .map(|publish| Candidate::new(library, &name, publish, &options, &engine, copies));
+        let candidate = candidate.transpose()?;
+        let of_gate = candidate.as_ref().map_or(0, Candidate::pieces);
+        if count + 2 + of_gate > limits::PIECES {
+            return Err(OnnxError::MicroBatches(count));
+        }
         let mut made = OnnxAccumulation {
+            engine: Arc::clone(&engine),
             grads,
             apply,
             options,
@@ -199,6 +237,10 @@ impl OnnxAccumulation {
             next: 0,
             fetch,
             lengths: Vec::new(),
+            steps: 0,
+            identity,
+            position: None,
+            candidate,
         };
         made.measure()?;
         Ok(made)
@@ -289,35 +331,17 @@ impl OnnxAccumulation {
         &self.lengths
     }
 
+    /// The measured upper lengths of a piece that copies weights and of one that judges a minibatch; zero
+    /// where none are handed over.
+    pub fn gate_lengths(&self) -> (Nanos, Nanos) {
+        self.candidate
+            .as_ref()
+            .map_or((Nanos::ZERO, Nanos::ZERO), |it| (it.fill_length, it.eval_length))
+    }
+
     /// The sum of the pieces' lengths: one step.
     pub fn step_length(&self) -> Nanos {
         self.lengths.iter().fold(Nanos::ZERO, |sum, length| sum + *length)
-    }
-
-    /// The present value of a state tensor.
-    pub fn state(&self, name: &str) -> Option<&[f32]> {
-        self.tensor(name).map(|tensor| tensor.f32())
-    }
-
-    fn tensor(&self, name: &str) -> Option<&Arc<Tensor>> {
-        if let Some(running) = self.running.iter().find(|running| running.name == name) {
-            return Some(&running.kept);
-        }
-        let state = self.states.iter().find(|state| state.name == name)?;
-        state.copies.get(self.now)
-    }
-
-    /// The present weights in the order of `names`, as a weights file holds them; unknown names are left out.
-    pub fn weights(&self, names: &[String]) -> Vec<Weight> {
-        let weight = |name: &String| {
-            let tensor = self.tensor(name)?;
-            Some(Weight {
-                name: name.clone(),
-                dims: tensor.dims.clone(),
-                values: tensor.f32().to_vec(),
-            })
-        };
-        names.iter().filter_map(weight).collect()
     }
 
     /// Ends the step: its result counts from now on.
@@ -331,6 +355,7 @@ impl OnnxAccumulation {
             running.kept.f32_mut().copy_from_slice(self.newest(running).f32());
         }
         self.fetched = 0;
+        self.steps = self.steps.wrapping_add(1);
         Ok(Progress::Stepped { loss })
     }
 
@@ -348,6 +373,10 @@ impl OnnxAccumulation {
 }
 
 impl Training for OnnxAccumulation {
+    fn memory_bytes(&self) -> u64 {
+        self.engine.memory_bytes()
+    }
+
     fn aborter(&self) -> Option<Arc<dyn Abort>> {
         let options: Arc<RunOptions> = Arc::clone(&self.options);
         Some(options)
@@ -401,5 +430,23 @@ impl Training for OnnxAccumulation {
         self.total += self.loss.f32().first().copied().unwrap_or(f32::NAN);
         self.next = piece + 1;
         Ok(Progress::Ran)
+    }
+
+    fn fill_pieces(&self) -> u16 {
+        self.candidate.as_ref().map_or(0, |it| it.fills)
+    }
+
+    fn fill(&mut self, piece: u16, set: &Set<'_>) -> Result<(), WorkloadError> {
+        let candidate = self.candidate.as_mut().ok_or(WorkloadError::NotOffered)?;
+        candidate.fill(piece, set, self.now)
+    }
+
+    fn eval_pieces(&self) -> u16 {
+        self.candidate.as_ref().map_or(0, |it| it.evals)
+    }
+
+    fn eval(&mut self, piece: u16, set: &Set<'_>) -> Result<Score, WorkloadError> {
+        let candidate = self.candidate.as_mut().ok_or(WorkloadError::NotOffered)?;
+        candidate.eval(piece, set)
     }
 }

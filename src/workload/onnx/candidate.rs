@@ -7,7 +7,6 @@ use super::engine::Ready;
 use super::filling::Filling;
 use super::inference::{code, with_minibatch};
 use super::library::Library;
-use super::memory::StepMemory;
 use super::run_options::RunOptions;
 use super::step::no_tensor;
 use super::tensor::{Element, Tensor};
@@ -67,14 +66,14 @@ pub(super) struct Candidate {
 
 impl Candidate {
     /// Prepares everything and runs it several times over the weights the forward model was made with.
-    /// `memory` is that of the step `trainer`, on `engine`. `options` end a run early.
+    /// `copies` tells both copies of a tensor of `trainer`, on `engine`. `options` end a run early.
     pub(super) fn new(
         library: &Library,
         trainer: &str,
         publish: Publish,
         options: &Arc<RunOptions>,
         engine: &Ready,
-        memory: &StepMemory,
+        copies: impl Fn(&str) -> Option<[Arc<Tensor>; 2]>,
     ) -> Result<Candidate, OnnxError> {
         let Publish {
             sets,
@@ -94,10 +93,9 @@ impl Candidate {
         }
         let mut weights = Vec::new();
         for (name, tensor) in sets.names.iter().zip(sets.tensors.first().into_iter().flatten()) {
-            let copies = memory
-                .copies(name)
+            let copies = copies(name)
                 .ok_or_else(|| no_tensor(trainer, name, "state, a weight of the forward model,"))?;
-            let [state, _] = copies;
+            let [state, _] = &copies;
             if state.dims != tensor.dims {
                 return Err(OnnxError::WrongTensor {
                     model: trainer.to_string(),
@@ -106,7 +104,7 @@ impl Candidate {
                     found: format!("float32 {:?}", state.dims),
                 });
             }
-            weights.push(copies.clone());
+            weights.push(copies);
         }
         let arena = sets.engine.arena.as_ref();
         let tensor =

@@ -65,7 +65,12 @@ impl Ready {
         Ok(ready)
     }
 
-    /// With one memory for all of a trainer's sessions, where the processor's memory is what they use. See
+    /// The most bytes of the processor's memory that the workload took at once.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        self.arena.as_ref().map_or(0, |arena| arena.peak() as u64)
+    }
+
+    /// With one memory for all of a workload's sessions, where the processor's memory is what they use. See
     /// [`Arena`] for what that is worth.
     pub(super) fn with_one_memory(mut self, library: &Library) -> Ready {
         if self.device().is_none() && self.arena.is_none() {

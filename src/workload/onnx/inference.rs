@@ -47,6 +47,7 @@ pub struct OnnxInference {
     /// The input of each minibatch size to the device; none without one.
     send: Vec<Transfer>,
     session: Arc<Session>,
+    engine: Arc<Ready>,
     providers: ProviderReport,
     /// Of the host.
     x: Arc<Tensor>,
@@ -77,7 +78,7 @@ impl OnnxInference {
         if minibatch == 0 || minibatch > limits::MINIBATCH {
             return Err(OnnxError::Minibatch(minibatch));
         }
-        let ready = Arc::new(Ready::new(library, &engine)?);
+        let ready = Arc::new(Ready::new(library, &engine)?.with_one_memory(library));
         let options = SessionOptions {
             optimise: true,
             engine: &ready,
@@ -162,6 +163,7 @@ impl OnnxInference {
             send,
             providers: ready.report(placed),
             session,
+            engine: ready,
             x,
             logits,
             row,
@@ -229,6 +231,11 @@ impl Inference for OnnxInference {
             *answer = largest.map_or(0, |(index, _)| index as u64);
         }
         Ok(())
+    }
+
+    /// The most that its tensors, its sets of weights and its runs took at once; 0 where it lives in a device's memory.
+    fn memory_bytes(&self) -> u64 {
+        self.engine.memory_bytes()
     }
 
     fn version(&self) -> u32 {

@@ -30,6 +30,7 @@
 #[allow(unsafe_code, clippy::all, clippy::undocumented_unsafe_blocks, rustdoc::all)]
 mod bindings;
 mod accumulation;
+mod accumulation_state;
 mod arena;
 mod binding;
 mod blocks;

@@ -8,7 +8,7 @@ use crate::workload::feed::Position;
 use std::sync::Arc;
 
 /// The counter of steps in a checkpoint.
-const STEPS: &str = "steps";
+pub(super) const STEPS: &str = "steps";
 
 /// A tensor of the state: the copy the present step reads and the one it writes change places.
 pub(super) struct State {
@@ -16,15 +16,43 @@ pub(super) struct State {
     pub(super) copies: [Arc<Tensor>; 2],
 }
 
-impl State {
-    /// Checked when the graph was read: float32 with every size fixed.
-    fn shape(&self) -> Shape {
-        let [tensor, _] = &self.copies;
-        Shape {
-            name: self.name.clone(),
-            element: Element::F32,
-            dims: tensor.dims.iter().map(|dim| dim.unsigned_abs()).collect(),
+/// The shape of the state `tensor`. Checked when the graph was read: float32 with every size fixed.
+pub(super) fn shape(name: &str, tensor: &Tensor) -> Shape {
+    Shape {
+        name: name.to_string(),
+        element: Element::F32,
+        dims: tensor.dims.iter().map(|dim| dim.unsigned_abs()).collect(),
+    }
+}
+
+/// Copies the values of `tensor` from byte `from` on.
+pub(super) fn copy(tensor: &Tensor, from: usize, into: &mut [u8]) {
+    let values = tensor.f32().get(from / 4..).unwrap_or_default();
+    for (place, value) in into.as_chunks_mut::<4>().0.iter_mut().zip(values) {
+        *place = value.to_le_bytes();
+    }
+}
+
+/// Takes the values of `tensor` from a checkpoint that holds them, as was checked.
+pub(super) fn restore(checkpoint: &Checkpoint, name: &str, tensor: &Tensor) {
+    if let Some(kept) = checkpoint.tensor(name) {
+        for (place, value) in tensor.f32_mut().iter_mut().zip(kept.f32()) {
+            *place = value;
         }
+    }
+}
+
+/// Of a job that has a feed's position to keep, or none: the names of its counters.
+pub(super) fn counters(position: Option<&Arc<Position>>) -> Vec<String> {
+    let names = position.iter().flat_map(|_| Position::NAMES);
+    [STEPS].into_iter().chain(names).map(String::from).collect()
+}
+
+/// The value of one of them.
+pub(super) fn count(steps: u64, position: Option<&Arc<Position>>, counter: usize) -> u64 {
+    match counter.checked_sub(1) {
+        None => steps,
+        Some(place) => position.map_or(0, |position| position.value(place)),
     }
 }
 
@@ -72,7 +100,8 @@ impl checkpoint::State for OnnxTraining {
     }
 
     fn shapes(&self) -> Vec<Shape> {
-        self.memory.states.iter().map(State::shape).collect()
+        let states = self.memory.states.iter();
+        states.map(|state| shape(&state.name, &state.copies[0])).collect()
     }
 
     fn copy(&self, tensor: usize, from: usize, into: &mut [u8]) {
@@ -80,34 +109,23 @@ impl checkpoint::State for OnnxTraining {
         let Some(tensor) = state.and_then(|state| state.copies.get(self.now)) else {
             return;
         };
-        let values = tensor.f32().get(from / 4..).unwrap_or_default();
-        for (place, value) in into.as_chunks_mut::<4>().0.iter_mut().zip(values) {
-            *place = value.to_le_bytes();
-        }
+        copy(tensor, from, into);
     }
 
     fn counters(&self) -> Vec<String> {
-        let names = self.position.iter().flat_map(|_| Position::NAMES);
-        [STEPS].into_iter().chain(names).map(String::from).collect()
+        counters(self.position.as_ref())
     }
 
     fn count(&self, counter: usize) -> u64 {
-        match counter.checked_sub(1) {
-            None => self.steps,
-            Some(place) => self.position.as_ref().map_or(0, |position| position.value(place)),
-        }
+        count(self.steps, self.position.as_ref(), counter)
     }
 
     fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
         checkpoint::State::keepable(self)?;
         checkpoint.fits(&self.identity, &checkpoint::State::shapes(self))?;
         for state in &self.memory.states {
-            let (Some(kept), Some(tensor)) = (checkpoint.tensor(&state.name), state.copies.get(self.now))
-            else {
-                continue;
-            };
-            for (place, value) in tensor.f32_mut().iter_mut().zip(kept.f32()) {
-                *place = value;
+            if let Some(tensor) = state.copies.get(self.now) {
+                restore(checkpoint, &state.name, tensor);
             }
         }
         self.steps = checkpoint.counter(STEPS);

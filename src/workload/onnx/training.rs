@@ -112,7 +112,10 @@ impl OnnxTraining {
         source.expect(&name, &ports.y)?;
         let mut memory = StepMemory::new(&session, &ready, &ports, &weights, lr)?;
         let candidate = publish
-            .map(|publish| Candidate::new(library, &name, publish, &cutter.options, &ready, &memory))
+            .map(|publish| {
+                let copies = |weight: &str| memory.copies(weight).cloned();
+                Candidate::new(library, &name, publish, &cutter.options, &ready, copies)
+            })
             .transpose()?;
         let of_gate = candidate.as_ref().map_or(0, Candidate::pieces);
         cutter.room = cutter.room.saturating_sub(of_gate);
@@ -219,13 +222,6 @@ impl OnnxTraining {
         self.present().map_or(0, |cut| cut.buffer_bytes)
     }
 
-    /// The most memory that its tensors and its pieces took at once, in bytes, the sets of weights that serve apart: what
-    /// an [`Arena`](super::Arena) for it has to hold, and some more for the holes between blocks. 0 where it lives in a
-    /// device's memory.
-    pub fn memory_bytes(&self) -> usize {
-        self.engine.arena.as_ref().map_or(0, super::Arena::peak)
-    }
-
     /// The providers that were asked for, which of them are active, and where the nodes run.
     pub fn providers(&self) -> &ProviderReport {
         &self.providers
@@ -255,6 +251,13 @@ impl OnnxTraining {
 }
 
 impl Training for OnnxTraining {
+    /// The most that its tensors and its pieces took at once, the sets of weights that serve apart: what an
+    /// [`Arena`](super::Arena) for it has to hold, and some more for the holes between blocks. 0 where it lives in a
+    /// device's memory.
+    fn memory_bytes(&self) -> u64 {
+        self.engine.memory_bytes()
+    }
+
     fn aborter(&self) -> Option<Arc<dyn Abort>> {
         let options: Arc<RunOptions> = Arc::clone(&self.options);
         Some(options)

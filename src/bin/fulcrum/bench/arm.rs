@@ -126,6 +126,10 @@ impl<W: Inference> Inference for Lent<W> {
         self.work.as_mut().ok_or(missing)?.run(requests, answers)
     }
 
+    fn memory_bytes(&self) -> u64 {
+        self.work.as_ref().map_or(0, W::memory_bytes)
+    }
+
     fn version(&self) -> u32 {
         self.work.as_ref().map_or(0, W::version)
     }
@@ -138,6 +142,10 @@ impl<W: Training> Training for Lent<W> {
 
     fn run_piece(&mut self, piece: u16) -> Result<Progress, WorkloadError> {
         self.work.as_mut().ok_or(WorkloadError::NoData)?.run_piece(piece)
+    }
+
+    fn memory_bytes(&self) -> u64 {
+        self.work.as_ref().map_or(0, W::memory_bytes)
     }
 
     fn aborter(&self) -> Option<Arc<dyn Abort>> {
@@ -201,6 +209,7 @@ pub(super) fn play(
         policy,
         switch: SWITCH,
         late: ALLOWED,
+        memory: None,
         // A policy that cannot keep the deadline is shown all the same: that is what the comparison is for.
         start_unfit: true,
         log_decisions: false,

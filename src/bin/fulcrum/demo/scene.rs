@@ -121,6 +121,7 @@ fn play_in_mode(
         policy,
         switch: allowance.switch,
         late: allowance.late,
+        memory: None,
         // A policy that cannot keep the limit is shown all the same: that is what the comparison is for.
         start_unfit: true,
         realtime: if calm {
