@@ -1554,6 +1554,11 @@ typedef struct fulcrum_sample_t {
 #define FULCRUM_ERR_STARVED 323
 
 /**
+ * Admission: the streams and jobs hold more memory together than they may.
+ */
+#define FULCRUM_ERR_MEMORY 324
+
+/**
  * The call does not belong to the handle's present phase; the detail says which it needs.
  */
 #define FULCRUM_ERR_PHASE 401
@@ -1682,7 +1687,7 @@ fulcrum_status_t fulcrum_open(const struct fulcrum_config_t *config,
  * @param rt  a runtime that was not started yet
  * @param[out] error  detail, written only on failure: the sentence names the stream, its bound, its deadline and the
  *                    largest training piece that would fit; may be NULL
- * @return FULCRUM_OK, FULCRUM_ERR_OVERLOAD (321), FULCRUM_ERR_LATE (322), FULCRUM_ERR_STARVED (323),
+ * @return FULCRUM_OK, FULCRUM_ERR_OVERLOAD (321), FULCRUM_ERR_LATE (322), FULCRUM_ERR_STARVED (323), FULCRUM_ERR_MEMORY (324),
  *         FULCRUM_ERR_PHASE (401), FULCRUM_ERR_THREAD (402), FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405),
  *         FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
  */

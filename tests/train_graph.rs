@@ -2,54 +2,22 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-mod counting;
 mod forward;
+mod graphs;
 
-use counting::calls;
 use forward::{Forward, int, lenet, mobilenet, transformer, yolo};
 use fulcrum::units::Nanos;
 use fulcrum::workload::onnx::Engine;
 use fulcrum::workload::onnx::gradient::{
     BatchNorm, Files, GradientError, Loss, Optimizer, Recipe, differentiate,
 };
-use fulcrum::workload::onnx::model::{decode, decode_weights};
+use fulcrum::workload::onnx::model::decode;
 use fulcrum::workload::onnx::{
-    AccumulationConfig, Fetch, FetchValues, InferenceConfig, Library, Minibatches, OnnxAccumulation,
-    OnnxError, OnnxInference, OnnxTraining, TrainingConfig, weight_names,
+    Fetch, FetchValues, InferenceConfig, OnnxError, OnnxInference, OnnxTraining, TrainingConfig, weight_names,
 };
-use fulcrum::workload::{Inference, Progress, Request, Training, WorkloadError};
+use fulcrum::workload::{Inference, Request};
+use graphs::{CLASSES, MICRO_BATCH, PIXELS, classes, config, library, made, recipe, step, stripes, trainer};
 use prost::Message;
-
-const MICRO_BATCH: usize = 6;
-const CLASSES: usize = 3;
-const PIXELS: usize = 144;
-
-fn library() -> Library {
-    Library::open().unwrap_or_else(|error| panic!("{error}"))
-}
-
-fn recipe(loss: Loss, optimizer: Optimizer) -> Recipe {
-    Recipe {
-        optimizer,
-        ..Recipe::new(loss, MICRO_BATCH as u32)
-    }
-}
-
-fn made(model: &[u8], recipe: &Recipe) -> Files {
-    differentiate("net.onnx", model, None, recipe).unwrap_or_else(|error| panic!("{error}"))
-}
-
-/// Each class has its own stripe of the row.
-fn stripes(x: &mut [f32], y: &mut [i64]) {
-    let row = x.len() / y.len();
-    for (sample, (values, label)) in x.chunks_exact_mut(row).zip(y).enumerate() {
-        *label = (sample % CLASSES) as i64;
-        for (index, value) in values.iter_mut().enumerate() {
-            let bright = index * CLASSES / row == sample % CLASSES;
-            *value = if bright { 1.0 } else { 0.1 } + ((index * 7 + sample * 13) % 11) as f32 / 50.0;
-        }
-    }
-}
 
 /// Two by two pixels each give the value of one place of the map: whether they are brighter than half.
 fn maps(x: &mut [f32], y: &mut [f32]) {
@@ -66,46 +34,11 @@ fn maps(x: &mut [f32], y: &mut [f32]) {
     }
 }
 
-fn config<F>(files: &Files, row: usize, lr: f32, fetch: F) -> TrainingConfig<F> {
-    TrainingConfig {
-        name: "step.onnx".to_string(),
-        row,
-        weights: decode_weights("weights.onnx", files.file("weights.onnx").unwrap()).unwrap(),
-        lr,
-        wanted_piece: None,
-        finer: false,
-        fetch,
-        publish: None,
-        engine: Engine::default(),
-    }
-}
-
-fn classes() -> Fetch {
-    Box::new(|x, y| {
-        stripes(x, y);
-        true
-    })
-}
-
 fn values() -> FetchValues {
     Box::new(|x, y| {
         maps(x, y);
         true
     })
-}
-
-fn trainer<F: Into<Minibatches>>(files: &Files, config: TrainingConfig<F>) -> OnnxTraining {
-    OnnxTraining::new(&library(), files.file("step.onnx").unwrap(), config)
-        .unwrap_or_else(|error| panic!("{error}"))
-}
-
-fn step(training: &mut OnnxTraining) -> f32 {
-    for piece in 0..training.pieces() {
-        if let Progress::Stepped { loss } = training.run_piece(piece).unwrap() {
-            return loss;
-        }
-    }
-    panic!("the last piece ends the step")
 }
 
 /// Loss of the first step and after `steps`.
@@ -216,193 +149,6 @@ fn a_written_step_can_be_cut_and_computes_the_same_bits() {
             .collect()
     };
     assert_eq!(bits(&whole), bits(&cut));
-}
-
-/// The samples of [`stripes`], `parts` of them one after the other; then again.
-fn in_parts(parts: usize, spoil: Option<usize>) -> Fetch {
-    let mut next = 0;
-    Box::new(move |x, y| {
-        let (mut samples, mut labels) = (vec![0.0; MICRO_BATCH * PIXELS], [0; MICRO_BATCH]);
-        stripes(&mut samples, &mut labels);
-        let part = next % parts;
-        x.copy_from_slice(&samples[part * x.len()..][..x.len()]);
-        y.copy_from_slice(&labels[part * y.len()..][..y.len()]);
-        if spoil == Some(next) {
-            x[0] = f32::NAN;
-        }
-        next += 1;
-        true
-    })
-}
-
-fn accumulation(files: &Files, micro_batches: usize, lr: f32, fetch: Fetch) -> AccumulationConfig {
-    AccumulationConfig {
-        name: "net".to_string(),
-        row: PIXELS,
-        weights: decode_weights("weights.onnx", files.file("weights.onnx").unwrap()).unwrap(),
-        lr,
-        micro_batches,
-        fetch,
-        publish: None,
-        engine: Engine::default(),
-    }
-}
-
-fn accumulating(files: &Files, config: AccumulationConfig) -> OnnxAccumulation {
-    let file = |name: &str| files.file(name).unwrap();
-    OnnxAccumulation::new(&library(), file("grad.onnx"), file("apply.onnx"), config)
-        .unwrap_or_else(|error| panic!("{error}"))
-}
-
-fn accumulated_step(training: &mut OnnxAccumulation) -> f32 {
-    for piece in 0..training.pieces() {
-        if let Progress::Stepped { loss } = training.run_piece(piece).unwrap() {
-            return loss;
-        }
-    }
-    panic!("the last piece ends the step")
-}
-
-#[test]
-fn gradients_accumulated_over_micro_batches_make_the_step_of_all_samples_together() {
-    for optimizer in [
-        Optimizer::Sgd,
-        Optimizer::Momentum,
-        Optimizer::Adam,
-        Optimizer::AdamW,
-    ] {
-        let recipe = Recipe {
-            clip: Some(0.5),
-            ..recipe(Loss::CrossEntropy, optimizer)
-        };
-        let files = made(&lenet(), &recipe);
-        let mut whole = trainer(&files, config(&files, PIXELS, 0.01, classes()));
-        for parts in [2, 3] {
-            let recipe = Recipe {
-                micro_batch: (MICRO_BATCH / parts) as u32,
-                ..recipe.clone()
-            };
-            let files = made(&lenet(), &recipe);
-            let mut training = accumulating(&files, accumulation(&files, parts, 0.01, in_parts(parts, None)));
-            assert_eq!(usize::from(training.pieces()), parts + 2);
-            if parts == 2 {
-                for _ in 0..4 {
-                    let (one, other) = (step(&mut whole), accumulated_step(&mut training));
-                    assert!(
-                        (one - other).abs() < 1e-4 * one.abs(),
-                        "{optimizer}: {one} {other}"
-                    );
-                }
-            } else {
-                for _ in 0..4 {
-                    accumulated_step(&mut training);
-                }
-            }
-            for weight in &files.summary.trained {
-                let (one, other) = (
-                    whole.state(&weight.name).unwrap(),
-                    training.state(&weight.name).unwrap(),
-                );
-                let pairs = one.iter().zip(other);
-                let worst = pairs.map(|(one, other)| (one - other).abs()).fold(0.0, f32::max);
-                assert!(worst < 2e-4, "{optimizer}, {}: {worst}", weight.name);
-            }
-        }
-    }
-}
-
-#[test]
-fn an_accumulated_step_that_is_no_number_leaves_the_state_and_the_next_one_counts() {
-    let recipe = Recipe {
-        batch_norm: BatchNorm::Batch,
-        micro_batch: 3,
-        ..recipe(Loss::CrossEntropy, Optimizer::Adam)
-    };
-    let files = made(&mobilenet(), &recipe);
-    let mut training = accumulating(&files, accumulation(&files, 2, 0.02, in_parts(2, Some(3))));
-    let names = ["stem.weight", "m.stem.weight", "t", "stem_bn.running_mean"];
-    let bits = |training: &OnnxAccumulation| -> Vec<u32> {
-        let values = names.iter().flat_map(|name| training.state(name).unwrap());
-        values.map(|value| value.to_bits()).collect()
-    };
-    let start = bits(&training);
-    accumulated_step(&mut training);
-    let before = bits(&training);
-    assert_ne!(start, before);
-    let last = training.pieces() - 1;
-    for piece in 0..last {
-        assert_eq!(training.run_piece(piece), Ok(Progress::Ran));
-    }
-    assert_eq!(training.run_piece(last), Err(WorkloadError::NotANumber));
-    assert_eq!(bits(&training), before);
-    // Out of order: refused, and the state stays.
-    assert!(training.run_piece(2).is_err());
-    assert_eq!(bits(&training), before);
-    let first = accumulated_step(&mut training);
-    let later = (0..60).map(|_| accumulated_step(&mut training)).last().unwrap();
-    assert!(later < first / 3.0, "{first} -> {later}");
-}
-
-#[test]
-fn after_registration_an_accumulated_step_allocates_nothing_in_rust() {
-    let recipe = Recipe {
-        batch_norm: BatchNorm::Batch,
-        micro_batch: 3,
-        ..recipe(Loss::CrossEntropy, Optimizer::Adam)
-    };
-    let files = made(&mobilenet(), &recipe);
-    let fetch: Fetch = Box::new(|x, y| {
-        x.fill(0.5);
-        y.fill(1);
-        true
-    });
-    let mut training = accumulating(&files, accumulation(&files, 2, 0.01, fetch));
-    let before = calls();
-    for _ in 0..3 {
-        accumulated_step(&mut training);
-    }
-    assert_eq!(calls(), before);
-}
-
-#[test]
-fn an_accumulated_step_waits_for_data_and_loses_none_of_it() {
-    let files = made(
-        &lenet(),
-        &Recipe {
-            micro_batch: 3,
-            ..recipe(Loss::CrossEntropy, Optimizer::Sgd)
-        },
-    );
-    let names: Vec<String> = files.summary.trained.iter().map(|it| it.name.clone()).collect();
-    let (mut parts, mut asked) = (in_parts(2, None), 0);
-    let config: AccumulationConfig = AccumulationConfig {
-        // Every second time there is nothing.
-        fetch: Box::new(move |x, y| {
-            asked += 1;
-            asked % 2 == 0 && parts(x, y)
-        }),
-        ..accumulation(&files, 2, 0.1, classes())
-    };
-    let mut training = accumulating(&files, config);
-    assert_eq!(training.run_piece(0), Ok(Progress::Dry));
-    assert_eq!(
-        training.run_piece(0),
-        Ok(Progress::Dry),
-        "the first part is here, the second not"
-    );
-    let loss = accumulated_step(&mut training);
-    let mut whole = accumulating(&files, accumulation(&files, 2, 0.1, in_parts(2, None)));
-    assert_eq!(accumulated_step(&mut whole), loss);
-    assert_eq!(whole.weights(&names), training.weights(&names));
-    for count in [0, 127] {
-        let error = OnnxAccumulation::new(
-            &library(),
-            files.file("grad.onnx").unwrap(),
-            files.file("apply.onnx").unwrap(),
-            accumulation(&files, count, 0.1, classes()),
-        );
-        assert_eq!(error.err(), Some(OnnxError::MicroBatches(count)));
-    }
 }
 
 #[test]

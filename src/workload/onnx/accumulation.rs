@@ -20,6 +20,7 @@ use super::run_options::RunOptions;
 use super::session::{Port, Session, SessionOptions};
 use super::state::State;
 use super::step::{Grad, expect_scalar, expect_state, is_weight};
+use super::sums::Sums;
 use super::tensor::Tensor;
 use super::training::OUT_OF_ORDER;
 use super::weight_sets::filled;
@@ -69,11 +70,7 @@ pub struct OnnxAccumulation {
     engine: Arc<Ready>,
     /// Weights, moments, the count of steps.
     pub(super) states: Vec<State>,
-    /// Sums of gradients, zero at the start of a step.
-    sums: Vec<[Arc<Tensor>; 2]>,
-    /// Running statistics: as they were after the last step, and the two copies that micro-batches read and
-    /// write.
-    pub(super) running: Vec<Running>,
+    pub(super) sums: Sums,
     pub(super) now: usize,
     batches: Vec<(Arc<Tensor>, Arc<Tensor>)>,
     /// Micro-batches of the next step that are here already.
@@ -91,13 +88,6 @@ pub struct OnnxAccumulation {
     candidate: Option<Candidate>,
 }
 
-/// Running statistics.
-pub(super) struct Running {
-    pub(super) name: String,
-    pub(super) kept: Arc<Tensor>,
-    copies: [Arc<Tensor>; 2],
-}
-
 impl OnnxAccumulation {
     /// Loads the graphs that `fulcrum train-graph` writes and runs each several times over scratch data, so
     /// that no later run has anything to set up.
@@ -108,9 +98,11 @@ impl OnnxAccumulation {
         config: AccumulationConfig<F>,
     ) -> Result<OnnxAccumulation, OnnxError> {
         let (name, count) = (config.name, config.micro_batches);
-        if count == 0 || count > limits::PIECES - 2 {
-            return Err(OnnxError::MicroBatches(count));
-        }
+        let fits = |of_gate: usize| match limits::PIECES.saturating_sub(2 + of_gate) {
+            most if (1..=most).contains(&count) => Ok(()),
+            most => Err(OnnxError::MicroBatches { count, most }),
+        };
+        fits(0)?;
         let of_processor = Engine {
             providers: Providers::default(),
             staged: false,
@@ -131,18 +123,8 @@ impl OnnxAccumulation {
         let fetch: Minibatches = config.fetch.into();
         fetch.expect(&grad.name, &ports.y)?;
         let tensor = |port: &Port| Tensor::new(library, engine.arena.as_ref(), port.element, &port.dims);
-        let mut sums = Vec::new();
-        for port in &ports.sums {
-            sums.push([tensor(port)?, tensor(port)?]);
-        }
-        let mut running = Vec::new();
-        for port in &ports.running {
-            running.push(Running {
-                name: port.name.clone(),
-                kept: filled(library, engine.arena.as_ref(), &grad.name, port, &config.weights)?,
-                copies: [tensor(port)?, tensor(port)?],
-            });
-        }
+        let start = |port: &Port| filled(library, engine.arena.as_ref(), &grad.name, port, &config.weights);
+        let sums = Sums::new(&ports, tensor, start)?;
         let mut states = Vec::new();
         let held =
             |port: &&Port| !["lr", "scale"].contains(&port.name.as_str()) && !port.name.starts_with("g.");
@@ -172,11 +154,8 @@ impl OnnxAccumulation {
                 None => (tensor, false),
             };
             let walk = if out { 1 - from } else { from };
-            if let Some(place) = ports.sums.iter().position(|port| port.name == own) {
-                return sums.get(place)?.get(walk).map(Arc::clone);
-            }
-            if let Some(running) = running.iter().find(|running| running.name == own) {
-                return running.copies.get(walk).map(Arc::clone);
+            if let Some(copies) = sums.copies(own) {
+                return copies.get(walk).map(Arc::clone);
             }
             let state = states.iter().find(|state| state.name == own)?;
             state.copies.get(if out { 1 - now } else { now }).map(Arc::clone)
@@ -207,8 +186,8 @@ impl OnnxAccumulation {
             bind(&apply, None, 1, count % 2)?,
         ];
         let copies = |weight: &str| -> Option<[Arc<Tensor>; 2]> {
-            if let Some(running) = running.iter().find(|it| it.name == weight) {
-                return Some([Arc::clone(&running.kept), Arc::clone(&running.kept)]);
+            if let Some(kept) = sums.kept(weight) {
+                return Some([Arc::clone(kept), Arc::clone(kept)]);
             }
             let state = states.iter().find(|state| state.name == weight)?;
             Some(state.copies.clone())
@@ -217,10 +196,7 @@ impl OnnxAccumulation {
             .publish
             .map(|publish| Candidate::new(library, &name, publish, &options, &engine, copies));
         let candidate = candidate.transpose()?;
-        let of_gate = candidate.as_ref().map_or(0, Candidate::pieces);
-        if count + 2 + of_gate > limits::PIECES {
-            return Err(OnnxError::MicroBatches(count));
-        }
+        fits(candidate.as_ref().map_or(0, Candidate::pieces))?;
         let mut made = OnnxAccumulation {
             engine: Arc::clone(&engine),
             grads,
@@ -228,7 +204,6 @@ impl OnnxAccumulation {
             options,
             states,
             sums,
-            running,
             now: 0,
             batches,
             fetched: 0,
@@ -255,7 +230,7 @@ impl OnnxAccumulation {
         let mut times = vec![Vec::new(); self.grads.len() + 2];
         for run in 0..=MEASURED {
             let begin = thread_time();
-            self.begin();
+            self.sums.begin();
             let mut taken = vec![thread_time() - begin];
             let pieces = self.grads.iter_mut().chain([&mut self.apply]);
             for binding in pieces.filter_map(|copies| copies.get_mut(self.now)) {
@@ -295,35 +270,10 @@ impl OnnxAccumulation {
         Ok(())
     }
 
-    /// Sums of zero, running statistics as after the last step.
-    fn begin(&mut self) {
-        for [first, _] in &self.sums {
-            first.f32_mut().fill(0.0);
-        }
-        for running in &self.running {
-            running.copies[0].f32_mut().copy_from_slice(running.kept.f32());
-        }
-        self.total = 0.0;
-    }
-
-    /// The copy of the running statistics that the last micro-batch wrote.
-    fn newest<'a>(&self, running: &'a Running) -> &'a Tensor {
-        let [even, odd] = &running.copies;
-        if self.grads.len().is_multiple_of(2) {
-            even
-        } else {
-            odd
-        }
-    }
-
     fn new_state_is_finite(&self) -> bool {
-        let finite = |tensor: &Tensor| tensor.f32().iter().all(|value| value.is_finite());
-        let mut written = self
-            .states
-            .iter()
-            .filter_map(|state| state.copies.get(1 - self.now));
-        written.all(|tensor| finite(tensor))
-            && self.running.iter().all(|running| finite(self.newest(running)))
+        let states = self.states.iter();
+        let mut written = states.filter_map(|state| state.copies.get(1 - self.now));
+        written.all(|tensor| tensor.has_finite_values()) && self.sums.are_finite(self.grads.len())
     }
 
     /// The measured upper length of each piece, by its index: the fetch, each micro-batch, the update.
@@ -334,9 +284,8 @@ impl OnnxAccumulation {
     /// The measured upper lengths of a piece that copies weights and of one that judges a minibatch; zero
     /// where none are handed over.
     pub fn gate_lengths(&self) -> (Nanos, Nanos) {
-        self.candidate
-            .as_ref()
-            .map_or((Nanos::ZERO, Nanos::ZERO), |it| (it.fill_length, it.eval_length))
+        let candidate = self.candidate.as_ref();
+        candidate.map_or((Nanos::ZERO, Nanos::ZERO), Candidate::lengths)
     }
 
     /// The sum of the pieces' lengths: one step.
@@ -351,10 +300,7 @@ impl OnnxAccumulation {
             return Err(WorkloadError::NotANumber);
         }
         self.now = 1 - self.now;
-        for running in &self.running {
-            running.kept.f32_mut().copy_from_slice(self.newest(running).f32());
-        }
-        self.fetched = 0;
+        self.sums.keep(self.grads.len());
         self.steps = self.steps.wrapping_add(1);
         Ok(Progress::Stepped { loss })
     }
@@ -367,7 +313,8 @@ impl OnnxAccumulation {
             }
             self.fetched += 1;
         }
-        self.begin();
+        self.sums.begin();
+        self.total = 0.0;
         Progress::Ran
     }
 }

@@ -13,8 +13,7 @@ impl OnnxAccumulation {
     fn present(&self) -> impl Iterator<Item = (&str, &Arc<Tensor>)> {
         let states = self.states.iter();
         let states = states.filter_map(|state| Some((state.name.as_str(), state.copies.get(self.now)?)));
-        let running = self.running.iter();
-        states.chain(running.map(|running| (running.name.as_str(), &running.kept)))
+        states.chain(self.sums.all_kept())
     }
 
     fn tensor(&self, name: &str) -> Option<&Arc<Tensor>> {

@@ -60,8 +60,8 @@ pub(super) struct Candidate {
     held_out: HeldOut,
     pub(super) fills: u16,
     pub(super) evals: u16,
-    pub(super) fill_length: Nanos,
-    pub(super) eval_length: Nanos,
+    fill_length: Nanos,
+    eval_length: Nanos,
 }
 
 impl Candidate {
@@ -148,6 +148,11 @@ impl Candidate {
     /// Pieces of a step that it takes: a copy, and two sets to judge.
     pub(super) fn pieces(&self) -> usize {
         usize::from(self.fills) + 2 * usize::from(self.evals)
+    }
+
+    /// The upper lengths of a piece that copies weights and of one that judges a minibatch.
+    pub(super) fn lengths(&self) -> (Nanos, Nanos) {
+        (self.fill_length, self.eval_length)
     }
 
     /// Notes the upper length of a piece of either kind.

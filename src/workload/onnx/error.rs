@@ -94,8 +94,14 @@ pub enum OnnxError {
     },
     /// A session of so many threads: 0, or above [`MOST_THREADS`](super::MOST_THREADS).
     Threads(usize),
-    /// The number of micro-batches of an accumulated step is 0, or leaves no pieces for the fetch and the update.
-    MicroBatches(usize),
+    /// The number of micro-batches of an accumulated step is 0, or leaves no pieces for the fetch, the update and the
+    /// gate.
+    MicroBatches {
+        /// Micro-batches.
+        count: usize,
+        /// How many of them the other pieces leave room for.
+        most: usize,
+    },
     /// ONNX Runtime's profile, from which the cut is chosen, could not be written or read.
     Profile(String),
 }
@@ -177,11 +183,10 @@ impl fmt::Display for OnnxError {
                     super::MOST_THREADS
                 )
             }
-            OnnxError::MicroBatches(count) => {
+            OnnxError::MicroBatches { count, most } => {
                 write!(
                     f,
-                    "a step of {count} micro-batches is outside 1 to {}",
-                    crate::limits::PIECES - 2
+                    "a step of {count} micro-batches is outside 1 to {most}, which its other pieces leave room for"
                 )
             }
             OnnxError::Profile(reason) => write!(f, "the time of each node could not be measured: {reason}"),

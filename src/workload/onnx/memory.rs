@@ -238,6 +238,6 @@ impl StepMemory {
             return finite.check();
         }
         let mut written = self.states.iter().filter_map(|state| state.copies.get(copy));
-        Ok(written.all(|tensor| tensor.f32().iter().all(|value| value.is_finite())))
+        Ok(written.all(|tensor| tensor.has_finite_values()))
     }
 }

@@ -60,6 +60,7 @@ mod settings;
 mod sharing;
 mod state;
 mod step;
+mod sums;
 mod tensor;
 #[cfg(feature = "tensorrt")]
 pub mod tensorrt;

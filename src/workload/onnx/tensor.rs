@@ -283,6 +283,11 @@ impl Tensor {
         unsafe { std::slice::from_raw_parts_mut(start, bytes / 4) }
     }
 
+    /// Whether each element, which must be float32, is a number.
+    pub(super) fn has_finite_values(&self) -> bool {
+        self.f32().iter().all(|value| value.is_finite())
+    }
+
     /// Values in it.
     pub(super) fn values(&self) -> usize {
         self.dims.iter().product::<i64>().try_into().unwrap_or(0)

@@ -212,9 +212,8 @@ impl OnnxTraining {
     /// The measured upper lengths of a piece that copies weights and of one that judges a minibatch; zero
     /// where none are handed over.
     pub fn gate_lengths(&self) -> (Nanos, Nanos) {
-        self.candidate
-            .as_ref()
-            .map_or((Nanos::ZERO, Nanos::ZERO), |it| (it.fill_length, it.eval_length))
+        let candidate = self.candidate.as_ref();
+        candidate.map_or((Nanos::ZERO, Nanos::ZERO), Candidate::lengths)
     }
 
     /// Memory of the tensors that live across a border of the present cut, in bytes.
