@@ -117,6 +117,7 @@ fn interleave_has_a_row_for_every_policy_and_the_figures_agree_with_each_other()
         for count in ["/misses", "/bound_violations", "/stalled"] {
             assert!(number(row, count) <= requests, "{row}");
         }
+        assert!(number(row, "/bound_violations_of_slow_runs") <= number(row, "/bound_violations"));
         let cut = cuts.iter().find(|cut| cut["pieces"] == row["pieces"]).unwrap();
         assert_eq!(row["piece_ms"], cut["piece_ms"]);
         let rate = number(row, "/training_rate_over_alone") * number(&report, "/training/alone_rate_hz");

@@ -1,6 +1,6 @@
 //! The plot of `bench interleave`: p99 over alone against training rate, one curve a policy.
 
-use super::interleave::{Measured, Order};
+use super::measured::{Measured, Order};
 use super::rows::{Row, rows};
 use plotters::prelude::*;
 use std::error::Error;

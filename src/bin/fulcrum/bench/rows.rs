@@ -1,7 +1,7 @@
 //! What `bench interleave` prints: a row a policy and cut, for people or as JSON.
 
 use super::arm::PERIOD;
-use super::interleave::{Arm, Cut, Measured};
+use super::measured::{Arm, Cut, Measured};
 use super::quantile;
 use crate::stalls::{self, Stall};
 use crate::table::{Side, Table};
@@ -86,6 +86,8 @@ pub(super) struct Row {
     training_rate_over_possible: f64,
     misses: u64,
     bound_violations: u64,
+    /// Of those, the ones whose own run of the model took longer than was announced for it.
+    bound_violations_of_slow_runs: u64,
     /// Time that pieces given up had had.
     aborted_ms: f64,
     /// Late requests that a stall of this machine explains; they count neither as misses nor as violations.
@@ -131,6 +133,7 @@ pub(super) fn rows(measured: &Measured) -> Vec<Row> {
             training_rate_over_possible: arm.trained.rate() / possible(measured, cut),
             misses: arm.misses,
             bound_violations: arm.violations,
+            bound_violations_of_slow_runs: arm.slow,
             aborted_ms: arm.wasted.as_millis_f64(),
             stalled: arm.stalled,
             requests: arm.latencies.len(),
@@ -258,7 +261,8 @@ pub(super) fn print(measured: &Measured, json: bool) -> Result<(), Box<dyn Error
     println!();
     print!("{}", row_table(&report.rows));
     println!(
-        "\nlatencies and training rate over alone; pieces: the fetch and the segments; given up: time of pieces that had to be run again"
+        "\nlatencies and training rate over alone; pieces: the fetch and the segments; given up: time of pieces that had to be run again; slow: \
+         the run of the model itself took longer than was announced"
     );
     let targets = &report.targets;
     let verdict = targets.met_with_pieces.map_or("not met".to_string(), |pieces| {
@@ -331,7 +335,8 @@ fn row_table(rows: &[Row]) -> Table<13> {
     ]);
     for row in rows {
         let bound = row.bound_ms.map_or("no bound".to_string(), |bound| {
-            format!("{} of {bound:.1} ms", row.bound_violations)
+            let (violations, slow) = (row.bound_violations, row.bound_violations_of_slow_runs);
+            format!("{violations} ({slow} slow) of {bound:.1} ms")
         });
         table.row([
             row.policy.clone(),
