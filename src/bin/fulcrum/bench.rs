@@ -6,12 +6,14 @@ mod arrivals;
 mod cost;
 mod inference;
 mod interleave;
+mod left;
 mod measured;
 mod peers;
 mod plot;
 mod prepared;
 mod rows;
 mod segments;
+mod sleeper;
 mod step_graph;
 
 use clap::{Args, Subcommand};

@@ -1,6 +1,8 @@
 //! `fulcrum bench cost`: one decision, the way from a submit to the work, and how often the dispatcher leaves its processor.
 
+use super::left::Left;
 use super::quantile;
+use super::sleeper::{Sleeper, await_nonzero};
 use crate::table::{Side, Table};
 use clap::Args;
 use fulcrum::clock::{Clock, Monotonic};
@@ -11,13 +13,11 @@ use fulcrum::schedule::{
 use fulcrum::units::Nanos;
 use fulcrum::workload::Progress;
 use fulcrum::workload::callback::{JobCallback, StreamCallback};
-use rustix::thread::futex;
 use serde::Serialize;
 use std::error::Error;
 use std::hint::black_box;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering::SeqCst};
-use std::thread::JoinHandle;
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 /// Decisions timed together for the median; one alone is about as short as reading the clock.
@@ -231,70 +231,6 @@ fn decisions(batches: usize, singles: usize) -> Decision {
     }
 }
 
-/// A thread that sleeps on a futex and notes when it woke: the least any wake-up costs here.
-struct Sleeper {
-    futex: Arc<AtomicU32>,
-    woke: Arc<AtomicU64>,
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Sleeper {
-    fn start() -> std::io::Result<Sleeper> {
-        let (futex, woke, stop): (Arc<AtomicU32>, Arc<AtomicU64>, Arc<AtomicBool>) = Default::default();
-        let (their_futex, their_woke, their_stop) =
-            (Arc::clone(&futex), Arc::clone(&woke), Arc::clone(&stop));
-        let body = move || {
-            let mut seen = 0;
-            while !their_stop.load(SeqCst) {
-                while their_futex.load(SeqCst) == seen {
-                    let _ = futex::wait(&their_futex, futex::Flags::PRIVATE, seen, None);
-                }
-                seen = their_futex.load(SeqCst);
-                their_woke.store(Monotonic.now().0, SeqCst);
-            }
-        };
-        let thread = std::thread::Builder::new().name("sleeper".into()).spawn(body)?;
-        Ok(Sleeper {
-            futex,
-            woke,
-            stop,
-            thread: Some(thread),
-        })
-    }
-
-    /// How long it took to wake it.
-    fn wake(&self) -> u64 {
-        self.woke.store(0, SeqCst);
-        let start = Monotonic.now().0;
-        self.futex.fetch_add(1, SeqCst);
-        let _ = futex::wake(&self.futex, futex::Flags::PRIVATE, 1);
-        await_nonzero(&self.woke) - start
-    }
-}
-
-impl Drop for Sleeper {
-    fn drop(&mut self) {
-        self.stop.store(true, SeqCst);
-        self.wake();
-        if let Some(thread) = self.thread.take() {
-            // It does not panic.
-            let _ = thread.join();
-        }
-    }
-}
-
-/// Looks now and then, so that the waiting thread does not keep a processor from the one that is woken.
-fn await_nonzero(moment: &AtomicU64) -> u64 {
-    loop {
-        let value = moment.load(SeqCst);
-        if value != 0 {
-            return value;
-        }
-        std::thread::sleep(Duration::from_micros(50));
-    }
-}
-
 fn wakes(repeats: usize) -> Result<(Wake, Left), Box<dyn Error>> {
     let (started, thread) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicI32::new(0)));
     let (note, their_thread) = (Arc::clone(&started), Arc::clone(&thread));
@@ -382,40 +318,6 @@ fn pieces(time: Nanos) -> Result<(u64, Left), Box<dyn Error>> {
     std::thread::sleep(Duration::from_nanos(time.0));
     let left = Left::by(thread.load(SeqCst))?.since(before);
     Ok((job.pieces.get() - first, left))
-}
-
-/// How often a thread left its processor.
-#[derive(Clone, Copy, Default)]
-struct Left {
-    /// To wait.
-    voluntary: u64,
-    /// For another thread.
-    involuntary: u64,
-}
-
-impl Left {
-    /// What the kernel counted for `thread` of this process so far; read from outside, so that it costs the thread nothing.
-    fn by(thread: i32) -> Result<Left, Box<dyn Error>> {
-        let path = format!("/proc/self/task/{thread}/status");
-        let text =
-            std::fs::read_to_string(&path).map_err(|error| format!("{path} could not be read: {error}"))?;
-        let count = |name: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(name));
-            let count = line.and_then(|rest| rest.trim().parse().ok());
-            count.ok_or_else(|| format!("{path} has no count behind {name}"))
-        };
-        Ok(Left {
-            voluntary: count("voluntary_ctxt_switches:")?,
-            involuntary: count("nonvoluntary_ctxt_switches:")?,
-        })
-    }
-
-    fn since(self, before: Left) -> Left {
-        Left {
-            voluntary: self.voluntary.saturating_sub(before.voluntary),
-            involuntary: self.involuntary.saturating_sub(before.involuntary),
-        }
-    }
 }
 
 fn print(cost: &Cost) {
