@@ -1,14 +1,15 @@
 //! A [`Builder`] collects streams and jobs, and starts the dispatcher.
 
-use super::dispatcher::{DecisionLog, Dispatcher};
+use super::dispatcher::Dispatcher;
 use super::doorbell::Doorbell;
 use super::ends::{Completions, Decisions, Events, Submitter};
+use super::ring::Ring;
 use super::side::{JobSide, Minibatch, StreamSide};
 use super::watch::{Aborter, Aborters, Watch, Watchman};
 use super::{Options, Runtime, RuntimeError, Uptime, realtime};
 use crate::clock::{Clock, Monotonic};
 use crate::limits;
-use crate::schedule::statistics::Counter;
+use crate::schedule::log::Entry;
 use crate::schedule::{JobSpec, Schedule, StreamSpec};
 use crate::units::Nanos;
 use crate::workload::{Inference, Training};
@@ -138,8 +139,8 @@ impl Builder {
                     .collect(),
             });
         }
-        let (producer, consumer) = rtrb::RingBuffer::new(limits::EVENTS);
-        let (stop, events_lost) = (Arc::new(AtomicBool::new(false)), Arc::new(Counter::default()));
+        let (ring, events, lost) = Ring::new();
+        let stop = Arc::new(AtomicBool::new(false));
         let mode_changed = Arc::new(AtomicBool::new(false));
         let (warn, mut warnings) = rtrb::RingBuffer::new(4);
         let ready = Arc::new(Doorbell::default());
@@ -149,8 +150,8 @@ impl Builder {
             streams: streams.iter().map(|side| Arc::clone(&side.statistics)).collect(),
             jobs: jobs.iter().map(|side| Arc::clone(&side.statistics)).collect(),
             events: Some(Events {
-                events: consumer,
-                lost: Arc::clone(&events_lost),
+                events,
+                lost,
                 watchman: Watchman {
                     watch: Arc::clone(&watch),
                     hung: jobs.iter().map(|side| Arc::clone(&side.statistics)).collect(),
@@ -171,8 +172,7 @@ impl Builder {
             late: options.late,
             streams,
             jobs,
-            events: producer,
-            events_lost,
+            events: ring,
             decisions: log,
             doorbell,
             stop,
@@ -204,18 +204,12 @@ impl Builder {
 }
 
 /// Both ends of the log of what `schedule`, just started, will decide.
-fn log_of(schedule: &Schedule) -> (DecisionLog, Decisions) {
-    let (push, pull) = rtrb::RingBuffer::new(limits::EVENTS);
-    let lost = Arc::new(Counter::default());
-    (
-        DecisionLog {
-            entries: push,
-            lost: Arc::clone(&lost),
-        },
-        Decisions {
-            schedule: schedule.clone(),
-            entries: pull,
-            lost,
-        },
-    )
+fn log_of(schedule: &Schedule) -> (Ring<Entry>, Decisions) {
+    let (ring, entries, lost) = Ring::new();
+    let decisions = Decisions {
+        schedule: schedule.clone(),
+        entries,
+        lost,
+    };
+    (ring, decisions)
 }

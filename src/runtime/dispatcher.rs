@@ -2,11 +2,11 @@
 //! touches the device. After start it neither allocates nor locks nor touches files.
 
 use super::doorbell::Doorbell;
+use super::ring::Ring;
 use super::side::{Completion, JobSide, StreamSide};
 use super::watch::{Running, Watch};
 use crate::clock::{Clock, Monotonic};
 use crate::schedule::log::Entry;
-use crate::schedule::statistics::Counter;
 use crate::schedule::{Action, Ended, Schedule};
 use crate::trace::Event;
 use crate::units::Nanos;
@@ -16,21 +16,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// Where the log of decisions goes, if one is kept.
-pub(super) struct DecisionLog {
-    pub(super) entries: rtrb::Producer<Entry>,
-    pub(super) lost: Arc<Counter>,
-}
-
 /// Everything the dispatcher thread owns.
 pub(super) struct Dispatcher {
     pub(super) schedule: Schedule,
     pub(super) late: Nanos,
     pub(super) streams: Vec<StreamSide>,
     pub(super) jobs: Vec<JobSide>,
-    pub(super) events: rtrb::Producer<Event>,
-    pub(super) events_lost: Arc<Counter>,
-    pub(super) decisions: Option<DecisionLog>,
+    pub(super) events: Ring<Event>,
+    /// The log of decisions, if one is kept.
+    pub(super) decisions: Option<Ring<Entry>>,
     pub(super) doorbell: Arc<Doorbell>,
     pub(super) stop: Arc<AtomicBool>,
     pub(super) watch: Arc<Watch>,
@@ -104,7 +98,7 @@ impl Dispatcher {
                 bound: bound.unwrap_or(Nanos::MAX),
                 at: Monotonic.now(),
             };
-            record(&mut self.events, &self.events_lost, event);
+            self.events.keep(event);
         }
     }
 
@@ -120,15 +114,11 @@ impl Dispatcher {
             let late = (now - request.release) - deadline;
             let stream = index as u8;
             note(&mut self.decisions, Entry::Skipped { stream, at: now });
-            record(
-                &mut self.events,
-                &self.events_lost,
-                Event::Missed {
-                    stream,
-                    late,
-                    at: now,
-                },
-            );
+            self.events.keep(Event::Missed {
+                stream,
+                late,
+                at: now,
+            });
             let completion = Completion {
                 request,
                 answer: Err(WorkloadError::Overdue),
@@ -196,7 +186,7 @@ impl Dispatcher {
                 start,
                 end,
             };
-            record(&mut self.events, &self.events_lost, event);
+            self.events.keep(event);
             let going_on = self
                 .schedule
                 .streams()
@@ -212,29 +202,21 @@ impl Dispatcher {
         }
         let start = side.minibatch.start;
         if let Some(event) = side.versioned(stream, version, start) {
-            record(&mut self.events, &self.events_lost, event);
+            self.events.keep(event);
         }
-        record(
-            &mut self.events,
-            &self.events_lost,
-            Event::Minibatch {
-                stream,
-                count: count as u8,
-                start,
-                end,
-            },
-        );
+        self.events.keep(Event::Minibatch {
+            stream,
+            count: count as u8,
+            start,
+            end,
+        });
         if outcome.is_err() {
             side.statistics.failed.add(count as u64);
-            record(
-                &mut self.events,
-                &self.events_lost,
-                Event::Failed {
-                    index: stream,
-                    training: false,
-                    at: end,
-                },
-            );
+            self.events.keep(Event::Failed {
+                index: stream,
+                training: false,
+                at: end,
+            });
         }
         let asked = side.minibatch.requests.iter().zip(&side.minibatch.answers);
         for (request, answer) in asked.take(count) {
@@ -242,26 +224,18 @@ impl Dispatcher {
             let (kept, bounded) = side.statistics.answered(latency, deadline, side.bound);
             if !kept {
                 let late = latency - deadline;
-                record(
-                    &mut self.events,
-                    &self.events_lost,
-                    Event::Missed {
-                        stream,
-                        late,
-                        at: end,
-                    },
-                );
+                self.events.keep(Event::Missed {
+                    stream,
+                    late,
+                    at: end,
+                });
             }
             if !bounded {
-                record(
-                    &mut self.events,
-                    &self.events_lost,
-                    Event::BoundBroken {
-                        stream,
-                        latency,
-                        at: end,
-                    },
-                );
+                self.events.keep(Event::BoundBroken {
+                    stream,
+                    latency,
+                    at: end,
+                });
             }
             let completion = Completion {
                 request: *request,
@@ -313,11 +287,7 @@ impl Dispatcher {
             Some(Verdict::Rejected { version, by }) => {
                 statistics.rejected.add(1);
                 let at = end;
-                record(
-                    &mut self.events,
-                    &self.events_lost,
-                    Event::Rejected { job, version, by, at },
-                );
+                self.events.keep(Event::Rejected { job, version, by, at });
             }
             None => {}
         }
@@ -325,11 +295,7 @@ impl Dispatcher {
             Ok(Progress::Ran) => Ended::Ran,
             Ok(Progress::Stepped { loss }) => {
                 statistics.stepped(loss);
-                record(
-                    &mut self.events,
-                    &self.events_lost,
-                    Event::Step { job, loss, at: end },
-                );
+                self.events.keep(Event::Step { job, loss, at: end });
                 Ended::Stepped
             }
             Ok(Progress::Dry) => {
@@ -343,15 +309,11 @@ impl Dispatcher {
             }
             Err(_) => {
                 statistics.failures.add(1);
-                record(
-                    &mut self.events,
-                    &self.events_lost,
-                    Event::Failed {
-                        index: job,
-                        training: true,
-                        at: end,
-                    },
-                );
+                self.events.keep(Event::Failed {
+                    index: job,
+                    training: true,
+                    at: end,
+                });
                 Ended::Failed
             }
         };
@@ -361,16 +323,12 @@ impl Dispatcher {
             statistics.piece.record(took);
             statistics.busy.add(took.0);
             statistics.overruns.add(u64::from(took > announced + self.late));
-            record(
-                &mut self.events,
-                &self.events_lost,
-                Event::Piece {
-                    job,
-                    piece,
-                    start,
-                    end,
-                },
-            );
+            self.events.keep(Event::Piece {
+                job,
+                piece,
+                start,
+                end,
+            });
         }
         self.schedule.end_piece(index, ended, start, end);
         note(
@@ -398,31 +356,22 @@ impl Dispatcher {
                 job: index as u8,
                 at: now,
             };
-            record(&mut self.events, &self.events_lost, event);
+            self.events.keep(event);
         } else if job.wants_finer() {
             let cut = catch_unwind(AssertUnwindSafe(|| side.work.cut_finer())).unwrap_or(None);
             let taken = cut.is_some_and(|pieces| self.schedule.recut(index, pieces));
             side.statistics.recuts.add(u64::from(taken));
             // Not among the entries of the log: a run whose steps were cut anew cannot be replayed, and says so.
             if let Some(log) = self.decisions.as_ref().filter(|_| taken) {
-                log.lost.add(1);
+                log.lose();
             }
         }
     }
 }
 
-/// Hands an event to the draining thread; a full ring counts it as lost, and nothing waits.
-fn record(events: &mut rtrb::Producer<Event>, lost: &Counter, event: Event) {
-    if events.push(event).is_err() {
-        lost.add(1);
-    }
-}
-
-/// Keeps an entry of the log of decisions where one is asked for; a full ring counts it as lost.
-fn note(log: &mut Option<DecisionLog>, entry: Entry) {
-    if let Some(log) = log
-        && log.entries.push(entry).is_err()
-    {
-        log.lost.add(1);
+/// Keeps an entry of the log of decisions where one is asked for.
+fn note(log: &mut Option<Ring<Entry>>, entry: Entry) {
+    if let Some(log) = log {
+        log.keep(entry);
     }
 }

@@ -8,6 +8,7 @@ mod ends;
 mod error;
 mod futex;
 pub mod realtime;
+mod ring;
 mod side;
 mod uptime;
 mod watch;
