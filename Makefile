@@ -22,10 +22,10 @@ demo: $(ORT)
 test: $(ORT) $(VENV)/done
 	$(CARGO) fmt --check
 	$(CARGO) clippy --features cli --all-targets -- -D warnings
-	$(CARGO) check --lib --no-default-features
-	$(CARGO) check --lib --no-default-features --features std
-	$(CARGO) check --lib --no-default-features --features onnx
-	$(CARGO) check --lib --no-default-features --features fuse
+	$(CARGO) clippy --lib --no-default-features -- -D warnings
+	$(CARGO) clippy --lib --no-default-features --features std -- -D warnings
+	$(CARGO) clippy --lib --no-default-features --features onnx -- -D warnings
+	$(CARGO) clippy --lib --no-default-features --features fuse -- -D warnings
 	$(VENV)/bin/python tests/fixtures/generate.py --check tests/fixtures
 	$(VENV)/bin/python tests/fixtures/gradcheck.py
 	! $(VENV)/bin/python tests/fixtures/gradcheck.py --break conv_dw

@@ -18,7 +18,7 @@ const MOST: Nanos = Nanos::from_millis(50);
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Rest {
     /// Thousandths of the time; 0 asks for none.
-    permille: u32,
+    pub(super) permille: u32,
     /// Owed when the last work ended.
     owed: Nanos,
     ended: Nanos,
@@ -30,10 +30,6 @@ impl Rest {
             permille: permille.min(999),
             ..Rest::default()
         }
-    }
-
-    pub(super) fn permille(self) -> u32 {
-        self.permille
     }
 
     /// Notes that work ran from `start` to `end`.

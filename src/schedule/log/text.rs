@@ -28,7 +28,7 @@ pub fn write(out: &mut dyn Write, schedule: &Schedule, entries: &[Entry], lost: 
         schedule.switch.0,
         schedule.late.0,
         schedule.least_share,
-        schedule.rest.permille(),
+        schedule.rest.permille,
         schedule.started.0
     )?;
     for stream in schedule.streams() {
