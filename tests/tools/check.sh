@@ -52,7 +52,7 @@ if rustup run nightly rustc --version >/dev/null 2>&1; then
     for target in fuzz_targets/*.rs; do
         name=$(basename "$target" .rs)
         # What a board's files may hold is looked for longest; FUZZ_SECONDS looks longer.
-        case $name in nvpmodel | sysfs) seconds=30 ;; *) seconds=20 ;; esac
+        case $name in nvpmodel | sysfs) seconds=30 ;; samples) seconds=10 ;; *) seconds=20 ;; esac
         # New inputs go to the first folder and are kept there from run to run; the committed ones are only read.
         mkdir -p "target/corpus/$name"
         cargo +nightly run --release --locked --bin "$name" -- -max_total_time="${FUZZ_SECONDS:-$seconds}" -timeout=5 \
