@@ -34,6 +34,8 @@ test: $(ORT) $(VENV)/done
 	! $(VENV)/bin/python tests/fixtures/operators.py --break
 	$(VENV)/bin/python tests/fixtures/networks.py
 	! $(VENV)/bin/python tests/fixtures/networks.py --break
+	$(VENV)/bin/python tests/fixtures/autograd.py
+	! $(VENV)/bin/python tests/fixtures/autograd.py --break
 	$(CARGO) test --features cli
 	$(CARGO) build --release --lib
 	rm -rf $(BOARD)

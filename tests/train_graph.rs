@@ -399,3 +399,27 @@ fn every_refusal_names_what_was_wrong() {
             .contains("reads `nobody` before")
     );
 }
+
+#[test]
+fn a_single_number_that_the_exporter_made_is_a_constant_unless_it_is_named() {
+    let mut net = Forward::new(&[4]);
+    let x = net.linear("data", "fc", 4, 3);
+    let (made_up, own) = (
+        net.filled("val_69", &[1], 0.5),
+        net.filled("temperature", &[1], 2.0),
+    );
+    let x = net.op("Mul", &[&x, &made_up], &[]);
+    let x = net.op("Mul", &[&x, &own], &[]);
+    let model = net.model(&[&x]);
+    let trained = |recipe: &Recipe| -> Vec<String> {
+        let weights = made(&model, recipe).summary.trained;
+        weights.into_iter().map(|weight| weight.name).collect()
+    };
+    let all = recipe(Loss::CrossEntropy, Optimizer::Sgd);
+    assert_eq!(trained(&all), ["fc.weight", "fc.bias", "temperature"]);
+    let named = Recipe {
+        train_only: vec!["val_69".to_string()],
+        ..all
+    };
+    assert_eq!(trained(&named), ["val_69"]);
+}

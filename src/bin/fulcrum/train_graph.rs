@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     output: Option<String>,
     /// Weights to train: names, or beginnings of names up to a dot, separated by commas; all others are
-    /// frozen
+    /// frozen. Without it all are trained but single numbers that PyTorch's exporter named itself (val_69)
     #[arg(long, value_delimiter = ',', value_name = "LAYERS")]
     train_only: Vec<String>,
     /// Weights to leave as they are, named likewise

@@ -2,7 +2,8 @@
 //! nodes.
 
 use super::call::{Call, axes_of};
-use super::rules::{range, reshaped};
+use super::numbers::{floats, integers};
+use super::rules::{cast_to, range, reshaped};
 use super::value::{Data, Kind, Value, broadcast, checked};
 
 /// The most values of a tensor that is folded; larger ones are left to the engine.
@@ -18,7 +19,12 @@ pub(super) fn fold(call: &Call) -> Result<Option<Content>, String> {
             .as_ref()
             .is_none_or(|value| value.known.is_some() && !value.requires && value.elements() <= MOST)
     };
-    if call.inputs.is_empty() || !call.inputs.iter().all(known) {
+    let read = match call.op.as_str() {
+        // Of the second input it takes the element type alone.
+        "CastLike" => call.inputs.get(..1).unwrap_or_default(),
+        _ => &call.inputs,
+    };
+    if read.is_empty() || !read.iter().all(known) {
         return Ok(None);
     }
     match call.op.as_str() {
@@ -30,7 +36,7 @@ pub(super) fn fold(call: &Call) -> Result<Option<Content>, String> {
             binary(call)
         }
         "Neg" | "Sqrt" | "Floor" | "Ceil" | "Not" | "Abs" => unary(call),
-        "Cast" => cast(call),
+        "Cast" | "CastLike" => cast(call),
         "Identity" => Ok(Some(same(call.input(0)?)?)),
         "Reshape" | "Squeeze" | "Unsqueeze" | "Flatten" => reshape(call),
         "Concat" => concat(call),
@@ -123,46 +129,6 @@ fn binary(call: &Call) -> Result<Option<Content>, String> {
     Ok(Some((kind, dims, data)))
 }
 
-fn integers(op: &str, a: i64, b: i64) -> Option<i64> {
-    match op {
-        "Add" => a.checked_add(b),
-        "Sub" => a.checked_sub(b),
-        "Mul" => a.checked_mul(b),
-        "Div" => a.checked_div(b),
-        "Mod" => a.checked_rem_euclid(b).filter(|_| b > 0),
-        "Pow" => u32::try_from(b).ok().and_then(|b| a.checked_pow(b)),
-        "Max" => Some(a.max(b)),
-        "Min" => Some(a.min(b)),
-        "Equal" => Some(i64::from(a == b)),
-        "Greater" => Some(i64::from(a > b)),
-        "GreaterOrEqual" => Some(i64::from(a >= b)),
-        "Less" => Some(i64::from(a < b)),
-        "LessOrEqual" => Some(i64::from(a <= b)),
-        "And" => Some(i64::from(a != 0 && b != 0)),
-        "Or" => Some(i64::from(a != 0 || b != 0)),
-        _ => None,
-    }
-}
-
-fn floats(op: &str, a: f32, b: f32) -> Option<f32> {
-    let truth = |holds: bool| Some(if holds { 1.0 } else { 0.0 });
-    match op {
-        "Add" => Some(a + b),
-        "Sub" => Some(a - b),
-        "Mul" => Some(a * b),
-        "Div" => Some(a / b),
-        "Pow" => Some(a.powf(b)),
-        "Max" => Some(a.max(b)),
-        "Min" => Some(a.min(b)),
-        "Equal" => truth(a == b),
-        "Greater" => truth(a > b),
-        "GreaterOrEqual" => truth(a >= b),
-        "Less" => truth(a < b),
-        "LessOrEqual" => truth(a <= b),
-        _ => None,
-    }
-}
-
 fn unary(call: &Call) -> Result<Option<Content>, String> {
     let (kind, dims, data) = same(call.input(0)?)?;
     let data = match (call.op.as_str(), data) {
@@ -187,30 +153,20 @@ fn unary(call: &Call) -> Result<Option<Content>, String> {
 
 fn cast(call: &Call) -> Result<Option<Content>, String> {
     let (_, dims, data) = same(call.input(0)?)?;
-    let made = match call.int("to", 0) {
-        1 | 11 => (Kind::F32, Data::Floats(data.to_floats())),
-        6 => (
-            Kind::I32,
-            Data::Ints(
-                data.to_ints()
-                    .into_iter()
-                    .map(|it| i64::from(it as i32))
-                    .collect(),
-            ),
+    let kind = cast_to(call)?;
+    let truth = |it: f32| i64::from(it != 0.0);
+    let data = match kind {
+        Kind::F32 => Data::Floats(data.to_floats()),
+        Kind::I32 => Data::Ints(
+            data.to_ints()
+                .into_iter()
+                .map(|it| i64::from(it as i32))
+                .collect(),
         ),
-        7 => (Kind::I64, Data::Ints(data.to_ints())),
-        9 => (
-            Kind::Bool,
-            Data::Ints(
-                data.to_floats()
-                    .into_iter()
-                    .map(|it| i64::from(it != 0.0))
-                    .collect(),
-            ),
-        ),
-        _ => return Ok(None),
+        Kind::I64 => Data::Ints(data.to_ints()),
+        Kind::Bool => Data::Ints(data.to_floats().into_iter().map(truth).collect()),
     };
-    Ok(Some((made.0, dims, made.1)))
+    Ok(Some((kind, dims, data)))
 }
 
 fn reshape(call: &Call) -> Result<Option<Content>, String> {

@@ -33,6 +33,7 @@ mod graph;
 mod groups;
 mod infer;
 mod loss;
+mod numbers;
 mod optimizer;
 mod proto;
 mod read;

@@ -35,14 +35,17 @@ pub(super) fn update(
         }
         _ => None,
     };
-    let rate = match recipe.optimizer {
-        Optimizer::Sgd | Optimizer::Momentum => lr.clone(),
-        Optimizer::Adam | Optimizer::AdamW => corrected(graph, lr, &mut moments)?,
+    let (rate, epsilon) = match recipe.optimizer {
+        Optimizer::Sgd | Optimizer::Momentum => (lr.clone(), None),
+        Optimizer::Adam | Optimizer::AdamW => {
+            let (rate, epsilon) = corrected(graph, lr, &mut moments)?;
+            (rate, Some(epsilon))
+        }
     };
     for (weight, gradient) in weights {
-        let step = match recipe.optimizer {
-            Optimizer::Sgd => gradient,
-            Optimizer::Momentum => {
+        let step = match &epsilon {
+            None if recipe.optimizer == Optimizer::Sgd => gradient,
+            None => {
                 let old = moment(graph, "m", &weight)?;
                 let kept = graph.number(KEPT)?;
                 let kept = graph.mul(&old, &kept)?;
@@ -50,13 +53,12 @@ pub(super) fn update(
                 moments.push((old, new.clone()));
                 new
             }
-            Optimizer::Adam | Optimizer::AdamW => {
+            Some(epsilon) => {
                 let square = graph.mul(&gradient, &gradient)?;
                 let first = average(graph, "m", &weight, &gradient, BETA1, &mut moments)?;
                 let second = average(graph, "v", &weight, &square, BETA2, &mut moments)?;
                 let root = graph.unary("Sqrt", &second)?;
-                let epsilon = graph.number(EPSILON)?;
-                let divisor = graph.add(&root, &epsilon)?;
+                let divisor = graph.add(&root, epsilon)?;
                 graph.div(&first, &divisor)?
             }
         };
@@ -96,8 +98,10 @@ fn clipped(graph: &mut Graph, clip: f32, weights: Vec<(Value, Value)>) -> Made<V
     scaled.collect()
 }
 
-/// The learning rate with Adam's bias correction, which needs the count of steps.
-fn corrected(graph: &mut Graph, lr: &Value, states: &mut States) -> Made {
+/// The learning rate and the epsilon with Adam's bias correction, which needs the count of steps: with
+/// c = 1 - beta^t a step is lr (m / c1) / (sqrt(v / c2) + epsilon), as in PyTorch, and so
+/// (lr sqrt(c2) / c1) m / (sqrt(v) + epsilon sqrt(c2)).
+fn corrected(graph: &mut Graph, lr: &Value, states: &mut States) -> Made<(Value, Value)> {
     let (count, one) = (graph.declare("t", Kind::F32, Vec::new())?, graph.number(1.0)?);
     let t = graph.add(&count, &one)?;
     let mut correction = |beta: f32| -> Made {
@@ -109,7 +113,9 @@ fn corrected(graph: &mut Graph, lr: &Value, states: &mut States) -> Made {
     let root = graph.unary("Sqrt", &second)?;
     let scale = graph.div(&root, &first)?;
     states.push((count, t));
-    graph.mul(lr, &scale)
+    let epsilon = graph.number(EPSILON)?;
+    let epsilon = graph.mul(&epsilon, &root)?;
+    Ok((graph.mul(lr, &scale)?, epsilon))
 }
 
 fn moment(graph: &mut Graph, letter: &str, weight: &Value) -> Made {

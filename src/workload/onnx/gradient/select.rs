@@ -28,7 +28,19 @@ fn meant<'a>(source: &'a Source, layer: &str) -> HashSet<&'a str> {
     found
 }
 
-/// Names of the weights that may be trained.
+/// Whether `name` is one that PyTorch's newer exporter gives to a value of its own.
+fn is_made(name: &str) -> bool {
+    let number = name.strip_prefix("val_").unwrap_or_default();
+    !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// A single number that the exporter made: a constant of the model, the scale of an attention for one.
+fn is_constant(source: &Source, name: &str) -> bool {
+    let tensor = source.tensors.iter().find(|tensor| *tensor.name == *name);
+    is_made(name) && tensor.is_some_and(|tensor| tensor.kind == Kind::F32 && tensor.elements() == 1)
+}
+
+/// Names of the weights that may be trained; a constant only where it is named.
 pub(super) fn trainable(source: &Source, recipe: &Recipe) -> Result<HashSet<String>, GradientError> {
     let is_weight = |name: &str| {
         let tensor = source.tensors.iter().find(|tensor| *tensor.name == *name);
@@ -57,7 +69,7 @@ pub(super) fn trainable(source: &Source, recipe: &Recipe) -> Result<HashSet<Stri
     let (only, frozen) = (named(&recipe.train_only)?, named(&recipe.freeze)?);
     Ok(all
         .into_iter()
-        .filter(|name| only.is_empty() || only.contains(name))
+        .filter(|name| only.contains(name) || (only.is_empty() && !is_constant(source, name)))
         .filter(|name| !frozen.contains(name))
         .map(str::to_string)
         .collect())

@@ -316,14 +316,23 @@ pub(super) fn stepped(graph: &mut Graph, call: &Call) -> Made<Vec<Value>> {
     Ok(vec![made])
 }
 
-/// Cast. Between float32 and itself it is nothing; from integers it carries no gradient.
-pub(super) fn cast(graph: &mut Graph, call: &Call) -> Made<Vec<Value>> {
-    let x = call.input(0)?;
+/// The element type that a Cast or a CastLike makes.
+pub(in super::super) fn cast_to(call: &Call) -> Result<Kind, String> {
+    if call.op == "CastLike" {
+        return Ok(call.input(1)?.kind);
+    }
     let to = call.int("to", 0);
-    let kind = i32::try_from(to).ok().and_then(Kind::of);
     // A double is kept as float32 wherever it stands.
-    let kind = if to == 11 { Some(Kind::F32) } else { kind };
-    let kind = kind.ok_or_else(|| format!("a cast to data type {to} is not covered"))?;
+    let kind = match to {
+        11 => Some(Kind::F32),
+        _ => i32::try_from(to).ok().and_then(Kind::of),
+    };
+    kind.ok_or_else(|| format!("a cast to data type {to} is not covered"))
+}
+
+/// Cast, CastLike. Between float32 and itself it is nothing; from integers it carries no gradient.
+pub(super) fn cast(graph: &mut Graph, call: &Call) -> Made<Vec<Value>> {
+    let (x, kind) = (call.input(0)?, cast_to(call)?);
     if kind == x.kind {
         return Ok(vec![x.clone()]);
     }

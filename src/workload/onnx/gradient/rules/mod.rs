@@ -18,6 +18,7 @@ use super::call::Call;
 use super::graph::{Graph, Made};
 use super::value::Value;
 
+pub(super) use elementwise::cast_to;
 pub(super) use select::range;
 pub(super) use shape::reshaped;
 
@@ -45,7 +46,7 @@ const TABLE: &[(&[&str], Rule)] = &[
         elementwise::comparison,
     ),
     (&["Floor", "Ceil", "Round", "Sign", "Not"], elementwise::stepped),
-    (&["Cast"], elementwise::cast),
+    (&["Cast", "CastLike"], elementwise::cast),
     (
         &[
             "Relu",
