@@ -1,6 +1,7 @@
 # make demo      the robot sees on time while it learns (simulated board)
 # make test      everything that is tested, with stable Rust alone
 # make check     Miri, ThreadSanitizer and bare-metal builds on the nightly toolchain; skips loudly where there is none
+# make test-arm64  the engine's tests and the C example, built for aarch64 and run under qemu (Debian; ten minutes)
 # make coverage  that every line of the core is reached by its tests
 # make bench     what hot path, admission, measuring and a mode switch cost; inference beside training, and what a user would
 #                pick instead (twenty minutes)
@@ -14,7 +15,7 @@ VENV := target/python
 DEMO := target/demo
 BOARD := target/orin_nano
 
-.PHONY: demo test check coverage bench doc clean onnxruntime fixtures
+.PHONY: demo test check test-arm64 coverage bench doc clean onnxruntime fixtures
 
 demo: $(ORT)
 	$(CARGO) run --release --features cli -- demo --out $(DEMO)
@@ -46,6 +47,9 @@ test: $(ORT) $(VENV)/done
 
 check:
 	bash tests/tools/check.sh
+
+test-arm64:
+	bash tests/tools/arm64.sh
 
 coverage:
 	bash tests/tools/coverage.sh
