@@ -438,6 +438,11 @@ typedef struct fulcrum_config_t {
    * Must be 0.
    */
   uint32_t reserved;
+  /**
+   * The most bytes that streams and jobs may hold together, by what each of them says of itself: admission
+   * refuses more with FULCRUM_ERR_MEMORY (324). 0: nobody counts.
+   */
+  uint64_t memory_bytes;
 } fulcrum_config_t;
 
 /**
@@ -633,6 +638,11 @@ typedef struct fulcrum_stream_t {
    * Takes new weights; NULL: the stream keeps those it has.
    */
   fulcrum_apply_t apply;
+  /**
+   * Bytes that what the callbacks run holds, its weights and buffers; admission sums them up, see
+   * fulcrum_config_t. 0: not told.
+   */
+  uint64_t memory_bytes;
 } fulcrum_stream_t;
 
 /**
@@ -791,6 +801,11 @@ typedef struct fulcrum_job_t {
    * Default 50.
    */
   uint32_t margin_permille;
+  /**
+   * Bytes that what the callbacks train holds, weights, optimiser and buffers; admission sums them up, see
+   * fulcrum_config_t. 0: not told.
+   */
+  uint64_t memory_bytes;
 } fulcrum_job_t;
 
 /**
@@ -1554,6 +1569,11 @@ typedef struct fulcrum_sample_t {
 #define FULCRUM_ERR_STARVED 323
 
 /**
+ * Admission: the streams and jobs hold more memory together than they may.
+ */
+#define FULCRUM_ERR_MEMORY 324
+
+/**
  * The call does not belong to the handle's present phase; the detail says which it needs.
  */
 #define FULCRUM_ERR_PHASE 401
@@ -1682,7 +1702,7 @@ fulcrum_status_t fulcrum_open(const struct fulcrum_config_t *config,
  * @param rt  a runtime that was not started yet
  * @param[out] error  detail, written only on failure: the sentence names the stream, its bound, its deadline and the
  *                    largest training piece that would fit; may be NULL
- * @return FULCRUM_OK, FULCRUM_ERR_OVERLOAD (321), FULCRUM_ERR_LATE (322), FULCRUM_ERR_STARVED (323),
+ * @return FULCRUM_OK, FULCRUM_ERR_OVERLOAD (321), FULCRUM_ERR_LATE (322), FULCRUM_ERR_STARVED (323), FULCRUM_ERR_MEMORY (324),
  *         FULCRUM_ERR_PHASE (401), FULCRUM_ERR_THREAD (402), FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405),
  *         FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
  */
