@@ -351,7 +351,9 @@ static void a_runtime_that_was_never_started_or_never_stopped_can_be_closed(void
   fulcrum_close(started(&stream));
 }
 
-/* 100 bytes of stream and 50 of job. */
+#define MB 1000000u
+
+/* A stream of 100 MB and a job of 50. */
 static fulcrum_status_t started_within(uint64_t memory_bytes, uint32_t flags, fulcrum_error_t *error) {
   fulcrum_runtime_t *rt = NULL;
   fulcrum_config_t config;
@@ -362,8 +364,8 @@ static fulcrum_status_t started_within(uint64_t memory_bytes, uint32_t flags, fu
   config.size = sizeof config;
   config.memory_bytes = memory_bytes;
   config.flags = flags;
-  stream.memory_bytes = 100;
-  job.memory_bytes = 50;
+  stream.memory_bytes = 100 * MB;
+  job.memory_bytes = 50 * MB;
   CHECK_STATUS(fulcrum_open(&config, &rt, NULL), FULCRUM_OK);
   CHECK_STATUS(fulcrum_stream_add(rt, &stream, &number, NULL), FULCRUM_OK);
   CHECK_STATUS(fulcrum_job_add(rt, &job, &number, NULL), FULCRUM_OK);
@@ -374,10 +376,10 @@ static fulcrum_status_t started_within(uint64_t memory_bytes, uint32_t flags, fu
 
 static void workloads_that_hold_more_memory_than_they_may_are_not_started(void) {
   fulcrum_error_t error;
-  CHECK_STATUS(started_within(149, 0, &error), FULCRUM_ERR_MEMORY);
-  CHECK(strstr(error.text, "150") != NULL && strstr(error.text, "149") != NULL);
-  CHECK_STATUS(started_within(149, FULCRUM_START_UNFIT, NULL), FULCRUM_OK);
-  CHECK_STATUS(started_within(150, 0, NULL), FULCRUM_OK);
+  CHECK_STATUS(started_within(149 * MB, 0, &error), FULCRUM_ERR_MEMORY);
+  CHECK(strstr(error.text, "hold 150 MB") != NULL && strstr(error.text, "hold 149 MB") != NULL);
+  CHECK_STATUS(started_within(149 * MB, FULCRUM_START_UNFIT, NULL), FULCRUM_OK);
+  CHECK_STATUS(started_within(150 * MB, 0, NULL), FULCRUM_OK);
   CHECK_STATUS(started_within(0, 0, NULL), FULCRUM_OK);
 }
 
