@@ -438,6 +438,11 @@ typedef struct fulcrum_config_t {
    * Must be 0.
    */
   uint32_t reserved;
+  /**
+   * The most bytes that streams and jobs may hold together, by what each of them says of itself: admission
+   * refuses more with FULCRUM_ERR_MEMORY (324). 0: nobody counts.
+   */
+  uint64_t memory_bytes;
 } fulcrum_config_t;
 
 /**
@@ -633,6 +638,11 @@ typedef struct fulcrum_stream_t {
    * Takes new weights; NULL: the stream keeps those it has.
    */
   fulcrum_apply_t apply;
+  /**
+   * Bytes that what the callbacks run holds, its weights and buffers; admission sums them up, see
+   * fulcrum_config_t. 0: not told.
+   */
+  uint64_t memory_bytes;
 } fulcrum_stream_t;
 
 /**
@@ -791,6 +801,11 @@ typedef struct fulcrum_job_t {
    * Default 50.
    */
   uint32_t margin_permille;
+  /**
+   * Bytes that what the callbacks train holds, weights, optimiser and buffers; admission sums them up, see
+   * fulcrum_config_t. 0: not told.
+   */
+  uint64_t memory_bytes;
 } fulcrum_job_t;
 
 /**

@@ -74,6 +74,7 @@ fn after_the_start_no_call_and_no_callback_allocates() {
         piece_ns: null(),
         run_piece: None,
         apply: Some(take),
+        memory_bytes: 0,
     };
     let mut rt: *mut fulcrum_runtime_t = null_mut();
     let mut number = 0;

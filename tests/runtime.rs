@@ -383,3 +383,43 @@ fn a_request_is_answered_between_two_pieces_of_a_long_minibatch() {
     assert_eq!(runtime.stream(1).unwrap().handed_in.count(), 1);
     assert!(runtime.uptime().get() > Nanos::ZERO);
 }
+
+/// A stream that says it holds so many bytes.
+struct Holding(u64);
+
+impl Inference for Holding {
+    fn run(&mut self, requests: &[Request], answers: &mut [u64]) -> Result<(), WorkloadError> {
+        plus_one(requests, answers)
+    }
+
+    fn memory_bytes(&self) -> u64 {
+        self.0
+    }
+}
+
+#[test]
+fn workloads_that_hold_more_memory_than_the_options_allow_are_not_started() {
+    let start = |memory, start_unfit| {
+        let mut builder = Builder::new(Options {
+            memory,
+            start_unfit,
+            ..Options::default()
+        });
+        for bytes in [300, 200] {
+            builder
+                .stream(stream(Nanos::from_secs(5)), Box::new(Holding(bytes)))
+                .unwrap();
+        }
+        builder.start()
+    };
+    assert!(matches!(
+        start(Some(499), false).err(),
+        Some(RuntimeError::Refused(Refusal::Memory {
+            taken: 500,
+            most: 499
+        }))
+    ));
+    let unfit = start(Some(499), true).unwrap();
+    assert!(matches!(unfit.admission(), Err(Refusal::Memory { .. })));
+    assert!(start(Some(500), false).is_ok() && start(None, false).is_ok());
+}

@@ -58,18 +58,21 @@ pub struct fulcrum_config_t {
     pub cpu: u32,
     /// Must be 0.
     pub reserved: u32,
+    /// The most bytes that streams and jobs may hold together, by what each of them says of itself: admission
+    /// refuses more with FULCRUM_ERR_MEMORY (324). 0: nobody counts.
+    pub memory_bytes: u64,
 }
 
 const _: () = assert!(
-    core::mem::size_of::<fulcrum_config_t>() == 40,
-    "the first release is frozen"
+    core::mem::size_of::<fulcrum_config_t>() == 48,
+    "the fields fill it, without padding"
 );
 const _: () = assert!(
     core::mem::offset_of!(fulcrum_config_t, cpu) == 32,
     "the first release is frozen"
 );
 
-// SAFETY: repr(C), a u32 first, integers only; the fields' sizes add up to 40, so there is no padding.
+// SAFETY: repr(C), a u32 first, integers only; the fields' sizes add up to 48, so there is no padding.
 unsafe impl Growing for fulcrum_config_t {
     const NAME: &'static str = "fulcrum_config_t";
     const FIRST: u32 = 40;
@@ -95,7 +98,7 @@ impl fulcrum_config_t {
             return Err(Fault::Argument("config.cpu is set without FULCRUM_PIN_CPU"));
         }
         Ok(Options {
-            memory: None,
+            memory: Some(self.memory_bytes).filter(|bytes| *bytes > 0),
             policy: match self.policy {
                 FULCRUM_POLICY_DEFAULT => defaults.policy,
                 FULCRUM_POLICY_FCFS => Policy::Fcfs,
@@ -133,7 +136,7 @@ mod tests {
     use super::*;
 
     const ZERO: fulcrum_config_t = fulcrum_config_t {
-        size: 40,
+        size: 48,
         policy: 0,
         switch_ns: 0,
         late_ns: 0,
@@ -141,6 +144,7 @@ mod tests {
         priority: 0,
         cpu: 0,
         reserved: 0,
+        memory_bytes: 0,
     };
 
     #[test]
@@ -160,6 +164,7 @@ mod tests {
             flags: 7,
             priority: 4,
             cpu: 5,
+            memory_bytes: 6,
             ..ZERO
         };
         let options = all.options().unwrap();
@@ -167,6 +172,7 @@ mod tests {
             (options.policy, options.switch, options.late),
             (Policy::Fcfs, Nanos(2), Nanos(3))
         );
+        assert_eq!(options.memory, Some(6));
         let realtime = Realtime {
             priority: Some(4),
             cpu: Some(5),

@@ -88,6 +88,9 @@ pub struct fulcrum_job_t {
     /// With eval: how much worse than those in service new weights may be, in thousandths as the metric says.
     /// Default 50.
     pub margin_permille: u32,
+    /// Bytes that what the callbacks train holds, weights, optimiser and buffers; admission sums them up, see
+    /// fulcrum_config_t. 0: not told.
+    pub memory_bytes: u64,
 }
 
 /// Bytes of the struct in the first release: up to and with `user`.
@@ -99,7 +102,7 @@ const _: () = assert!(limits::PIECES == 128, "the header says so");
 const _: () = {
     assert!(FIRST == 40, "the first release is frozen");
     assert!(
-        core::mem::size_of::<fulcrum_job_t>() == 136,
+        core::mem::size_of::<fulcrum_job_t>() == 144,
         "the fields fill it, without padding"
     );
     assert!(
@@ -140,6 +143,7 @@ impl fulcrum_job_t {
         every: 0,
         metric: 0,
         margin_permille: 0,
+        memory_bytes: 0,
     };
 
     /// All pieces of the step as one job asks for them; those of the gate come after its own.

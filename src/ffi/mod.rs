@@ -57,6 +57,7 @@ pub mod recovery;
 
 pub mod sampler;
 
+mod answerer;
 mod changing;
 mod fault;
 mod gate;

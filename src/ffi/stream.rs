@@ -2,22 +2,22 @@
 
 #![allow(unsafe_code)]
 
+use super::answerer::{Callbacks, Swap, Work};
 use super::error::fulcrum_error_t;
 use super::fault::Fault;
 use super::gate::Gate;
-use super::handle::{Handle, mark_dispatcher};
+use super::handle::Handle;
 use super::opaque::call;
 use super::request::{fulcrum_completion_t, fulcrum_request_t};
 use super::runtime::fulcrum_runtime_t;
 use super::sized::{self, Growing};
 use super::status::{FULCRUM_OK, fulcrum_status_t};
 use super::weights::fulcrum_apply_t;
-use crate::clock::{Clock, Monotonic};
 use crate::limits;
-use crate::runtime::{Completion, Completions, RuntimeError, Submitter};
+use crate::runtime::{Completions, RuntimeError, Submitter};
 use crate::schedule::{Arrival, Overdue, Pieces, ScheduleError, StreamSpec};
 use crate::units::Nanos;
-use crate::workload::{Inference, Request, WorkloadError, swap};
+use crate::workload::swap;
 use core::ffi::{c_char, c_void};
 use core::sync::atomic::AtomicBool;
 use std::sync::OnceLock;
@@ -99,6 +99,9 @@ pub struct fulcrum_stream_t {
     pub run_piece: fulcrum_run_minibatch_piece_t,
     /// Takes new weights; NULL: the stream keeps those it has.
     pub apply: fulcrum_apply_t,
+    /// Bytes that what the callbacks run holds, its weights and buffers; admission sums them up, see
+    /// fulcrum_config_t. 0: not told.
+    pub memory_bytes: u64,
 }
 
 /// Overdue requests are run all the same, and counted as missed.
@@ -127,8 +130,8 @@ const _: () = {
 };
 
 // SAFETY: repr(C), a u32 first; two u32 stand before each pointer-sized or 8-byte field, so there is no
-// padding on a 64-bit target (asserted above); on a 32-bit one four bytes at its end, and it is only ever
-// read. Zero is valid: NULL pointers and no callbacks.
+// padding on a 64-bit target (asserted above); on a 32-bit one four bytes before the last field or at the
+// end, and it is only ever read. Zero is valid: NULL pointers and no callbacks.
 unsafe impl Growing for fulcrum_stream_t {
     const NAME: &'static str = "fulcrum_stream_t";
     const FIRST: u32 = FIRST;
@@ -218,125 +221,6 @@ pub(super) struct Port {
     pub(super) reverter: OnceLock<swap::Reverter>,
 }
 
-/// Runs a minibatch or a piece of one.
-#[derive(Clone, Copy)]
-enum Work {
-    Whole(unsafe extern "C" fn(*mut c_void, *const fulcrum_request_t, u32, *mut u64) -> i32),
-    Cut(unsafe extern "C" fn(*mut c_void, u32, *const fulcrum_request_t, u32, *mut u64) -> i32),
-}
-
-/// The C functions of a stream.
-struct Callbacks {
-    work: Work,
-    /// Pieces in a minibatch, 1 if it is not cut.
-    pieces: u16,
-    completed: fulcrum_completed_t,
-    swap: Option<Swap>,
-    user: *mut c_void,
-    /// When the minibatch started.
-    start: Nanos,
-}
-
-/// Where a stream's new weights come from.
-struct Swap {
-    apply: unsafe extern "C" fn(*mut c_void, u32, u32),
-    serving: swap::Serving,
-    /// What the last minibatch ran with.
-    set: usize,
-    version: u32,
-}
-
-impl Swap {
-    /// Takes the set to run with until the minibatch has ended, and tells the stream if it is another.
-    fn begin(&mut self, user: *mut c_void) {
-        let running = self.serving.begin().kept();
-        if running != (self.set, self.version) {
-            (self.set, self.version) = running;
-            // SAFETY: `fulcrum_apply_t` states what the function may do. There are fewer sets than a u32 counts.
-            unsafe { (self.apply)(user, self.set as u32, self.version) };
-        }
-    }
-}
-
-// SAFETY: fulcrum_stream_t.user promises use on the dispatcher thread, and nothing here uses it on another.
-unsafe impl Send for Callbacks {}
-
-impl Inference for Callbacks {
-    fn run(&mut self, requests: &[Request], answers: &mut [u64]) -> Result<(), WorkloadError> {
-        self.run_minibatch_piece(0, requests, answers)
-    }
-
-    fn minibatch_pieces(&self) -> u16 {
-        self.pieces
-    }
-
-    fn run_minibatch_piece(
-        &mut self,
-        piece: u16,
-        requests: &[Request],
-        answers: &mut [u64],
-    ) -> Result<(), WorkloadError> {
-        mark_dispatcher();
-        let mut shown = [fulcrum_request_t {
-            token: 0,
-            release_ns: 0,
-        }; limits::MINIBATCH];
-        for (place, request) in shown.iter_mut().zip(requests) {
-            *place = fulcrum_request_t {
-                token: request.token,
-                release_ns: request.release.0,
-            };
-        }
-        let user = self.user;
-        if piece == 0 {
-            // An answer the callback forgets is 0, not one of an earlier minibatch.
-            answers.fill(0);
-            self.start = Monotonic.now();
-            if let Some(swap) = &mut self.swap {
-                swap.begin(user);
-            }
-        }
-        let model_version = self.version();
-        let count = requests.len().min(answers.len()).min(limits::MINIBATCH) as u32;
-        let (shown, out) = (shown.as_ptr(), answers.as_mut_ptr());
-        // SAFETY: both arrays have `count` places; the functions' types state what they may do.
-        let code = unsafe {
-            match self.work {
-                Work::Whole(run) => run(user, shown, count, out),
-                Work::Cut(run_piece) => run_piece(user, u32::from(piece), shown, count, out),
-            }
-        };
-        let outcome = if code == 0 {
-            Ok(())
-        } else {
-            Err(WorkloadError::Failed(code))
-        };
-        let ended = outcome.is_err() || piece + 1 >= self.pieces;
-        if let Some(swap) = self.swap.as_mut().filter(|_| ended) {
-            swap.serving.end();
-        }
-        if let Some(completed) = self.completed.filter(|_| ended) {
-            let end = Monotonic.now();
-            for (request, answer) in requests.iter().zip(answers.iter()) {
-                let completion = Completion {
-                    request: *request,
-                    answer: outcome.map(|()| *answer),
-                    start: self.start,
-                    end,
-                    model_version,
-                };
-                // SAFETY: the struct lives during the call; `fulcrum_completed_t` states what the function may do.
-                unsafe { completed(self.user, &fulcrum_completion_t::from(completion)) };
-            }
-        }
-        outcome
-    }
-
-    fn version(&self) -> u32 {
-        self.swap.as_ref().map_or(0, |swap| swap.version)
-    }
-}
-
 /// METHOD fulcrum_runtime_t: adds an inference stream. Streams are numbered from 0 in the order of adding. What the
 /// struct and its name hold is copied.
 ///
@@ -370,15 +254,11 @@ pub unsafe extern "C" fn fulcrum_stream_add(
             swap: None,
             user: stream.user,
             start: Nanos::ZERO,
+            memory_bytes: stream.memory_bytes,
         };
         let ends = stream.apply.map(|apply| {
             let (publisher, serving, reverter) = swap::channel();
-            work.swap = Some(Swap {
-                apply,
-                serving,
-                set: 0,
-                version: 0,
-            });
+            work.swap = Some(Swap::new(apply, serving));
             (publisher, reverter)
         });
         rt.build(|building| {

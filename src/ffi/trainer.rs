@@ -27,6 +27,7 @@ pub(super) struct Trainer {
     save: fulcrum_save_t,
     load: fulcrum_load_t,
     user: *mut c_void,
+    memory_bytes: u64,
 }
 
 // SAFETY: fulcrum_job_t.user promises use on the dispatcher thread, and nothing here but `Aborter` uses it on
@@ -50,6 +51,7 @@ impl Trainer {
             save: job.save,
             load: job.load,
             user: job.user,
+            memory_bytes: job.memory_bytes,
         }
     }
 
@@ -83,6 +85,10 @@ impl Training for Trainer {
             FULCRUM_PIECE_DRY => Ok(Progress::Dry),
             code => Err(self.failed(code)),
         }
+    }
+
+    fn memory_bytes(&self) -> u64 {
+        self.memory_bytes
     }
 
     fn aborter(&self) -> Option<Arc<dyn Abort>> {

@@ -351,6 +351,38 @@ static void a_runtime_that_was_never_started_or_never_stopped_can_be_closed(void
   fulcrum_close(started(&stream));
 }
 
+#define MB 1000000u
+
+/* A stream of 100 MB and a job of 50. */
+static fulcrum_status_t started_within(uint64_t memory_bytes, uint32_t flags, fulcrum_error_t *error) {
+  fulcrum_runtime_t *rt = NULL;
+  fulcrum_config_t config;
+  fulcrum_stream_t stream = good_stream();
+  fulcrum_job_t job = good_job();
+  uint32_t number;
+  memset(&config, 0, sizeof config);
+  config.size = sizeof config;
+  config.memory_bytes = memory_bytes;
+  config.flags = flags;
+  stream.memory_bytes = 100 * MB;
+  job.memory_bytes = 50 * MB;
+  CHECK_STATUS(fulcrum_open(&config, &rt, NULL), FULCRUM_OK);
+  CHECK_STATUS(fulcrum_stream_add(rt, &stream, &number, NULL), FULCRUM_OK);
+  CHECK_STATUS(fulcrum_job_add(rt, &job, &number, NULL), FULCRUM_OK);
+  const fulcrum_status_t status = fulcrum_start(rt, error);
+  fulcrum_close(rt);
+  return status;
+}
+
+static void workloads_that_hold_more_memory_than_they_may_are_not_started(void) {
+  fulcrum_error_t error;
+  CHECK_STATUS(started_within(149 * MB, 0, &error), FULCRUM_ERR_MEMORY);
+  CHECK(strstr(error.text, "hold 150 MB") != NULL && strstr(error.text, "hold 149 MB") != NULL);
+  CHECK_STATUS(started_within(149 * MB, FULCRUM_START_UNFIT, NULL), FULCRUM_OK);
+  CHECK_STATUS(started_within(150 * MB, 0, NULL), FULCRUM_OK);
+  CHECK_STATUS(started_within(0, 0, NULL), FULCRUM_OK);
+}
+
 int main(void) {
   RUN(header_and_library_belong_together);
   RUN(every_status_has_a_text);
@@ -365,6 +397,7 @@ int main(void) {
   RUN(there_is_room_for_8_streams_and_4_jobs);
   RUN(a_call_in_the_wrong_phase_is_refused);
   RUN(a_number_that_no_stream_or_job_has_is_refused);
+  RUN(workloads_that_hold_more_memory_than_they_may_are_not_started);
   RUN(a_runtime_that_was_never_started_or_never_stopped_can_be_closed);
   return 0;
 }
