@@ -6,6 +6,7 @@ bits), and two sets of state buffers, bound once and used in turn.
 
 import pathlib
 import subprocess
+import warnings
 
 import numpy as np
 import onnx
@@ -23,10 +24,12 @@ def train_graph(net, side, batch, folder, *more):
     source, out = pathlib.Path(folder) / "net.onnx", pathlib.Path(folder) / "out"
     was = net.training
     net.eval()
-    # Unfolded, else the exporter multiplies batch normalisation into the weights.
-    settings = dict(do_constant_folding=False, training=torch.onnx.TrainingMode.PRESERVE, dynamo=False)
+    # Without training=PRESERVE the exporter multiplies batch normalisation into the weights.
+    settings = dict(dynamo=False, do_constant_folding=False, training=torch.onnx.TrainingMode.PRESERVE)
     names = dict(input_names=["data"], output_names=["out"], dynamic_axes={"data": {0: "batch"}})
-    torch.onnx.export(net, torch.zeros(1, 1, side, side), str(source), opset_version=17, **settings, **names)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # That this exporter is the older one.
+        torch.onnx.export(net, torch.zeros(1, 1, side, side), str(source), opset_version=17, **settings, **names)
     net.train(was)
     command = [str(PROGRAM), "train-graph", str(source), "--micro-batch", str(batch), "--out", str(out), *more]
     done = subprocess.run(command, capture_output=True, text=True)

@@ -34,7 +34,19 @@ class Block(nn.Module):
 
 
 def mobilenet(classes=50):
-    """MobileNetV2 cut to 32 x 32: a stem, five inverted residuals, a last 1 x 1 layer; 17 convolutions."""
+    """MobileNetV2 cut to 32 x 32: a stem, five inverted residuals, a last 1 x 1 layer; 17 convolutions, 38,402 weights."""
+    net = mobilenet_layers(classes)
+    # The exporter makes one tensor of equal ones, so that layers would share running statistics: none may be equal.
+    for layer in net.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            nn.init.uniform_(layer.weight, 0.9, 1.1)
+            nn.init.uniform_(layer.bias, -0.01, 0.01)
+            nn.init.uniform_(layer.running_mean, -0.01, 0.01)
+            nn.init.uniform_(layer.running_var, 0.9, 1.1)
+    return net
+
+
+def mobilenet_layers(classes):
     plan = [(16, 16, 1, 2), (16, 24, 2, 4), (24, 24, 1, 4), (24, 32, 2, 4), (32, 32, 1, 4)]
     return nn.Sequential(
         *(nn.Conv2d(1, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU6()),
