@@ -11,13 +11,23 @@ impl Graph {
         Ok(self.record(output, x.requires, move |graph, dy| {
             let zero = graph.number(0.0)?;
             let positive = graph.binary("Greater", &y, &zero, Kind::Bool)?;
-            let part = graph.masked(&positive, dy)?;
+            let part = graph.passed(&positive, dy)?;
             Ok(vec![(x, part)])
         }))
     }
 
     /// `x` kept within `low` and `high`; outside the gradient is 0, on the border it passes.
     pub(crate) fn clip(&mut self, x: &Value, low: Option<f32>, high: Option<f32>) -> Made {
+        if let (Some(low), Some(high), Kind::F32) = (low, high, x.kind) {
+            let (low, high) = (self.number(low)?, self.number(high)?);
+            let output = self.op("Clip", &[x, &low, &high], Kind::F32, x.dims.to_vec(), &[])?;
+            let (x, y) = (x.clone(), output.clone());
+            return Ok(self.record(output, x.requires, move |graph, dy| {
+                let within = graph.binary("Equal", &x, &y, Kind::Bool)?;
+                let part = graph.passed(&within, dy)?;
+                Ok(vec![(x, part)])
+            }));
+        }
         // Max and Min in place of Clip: a bound that is left out needs no empty input.
         let mut y = x.clone();
         if let Some(low) = low {

@@ -2,24 +2,17 @@
 
 use super::super::call::Call;
 use super::super::graph::{Graph, Made, Setting};
-use super::super::value::{Kind, Value};
-
-/// What a normalisation computes on its way.
-struct Normal {
-    y: Value,
-    mean: Value,
-    variance: Value,
-}
+use super::super::value::{Data, Kind, Value};
 
 impl Graph {
     /// (x - mean) / sqrt(variance + epsilon), both over `axes`.
-    fn normal(&mut self, x: &Value, axes: Vec<usize>, epsilon: f32) -> Made<Normal> {
+    fn normal(&mut self, x: &Value, axes: Vec<usize>, epsilon: f32) -> Made {
         let before = std::mem::replace(&mut self.recording, false);
         let made = self.normal_parts(x, &axes, epsilon);
         self.recording = before;
-        let (mut normal, inverse) = made?;
-        let (x, y) = (x.clone(), normal.y.clone());
-        normal.y = self.record(normal.y, x.requires, move |graph, dy| {
+        let (output, inverse) = made?;
+        let (x, y) = (x.clone(), output.clone());
+        Ok(self.record(output, x.requires, move |graph, dy| {
             // dx = (dy - mean(dy) - y mean(dy y)) / sqrt(variance + epsilon)
             let product = graph.mul(dy, &y)?;
             let (mean, slope) = (graph.mean(dy, &axes, true)?, graph.mean(&product, &axes, true)?);
@@ -28,21 +21,17 @@ impl Graph {
             let off = graph.sub(&off, &along)?;
             let part = graph.mul(&off, &inverse)?;
             Ok(vec![(x, part)])
-        });
-        Ok(normal)
+        }))
     }
 
-    fn normal_parts(&mut self, x: &Value, axes: &[usize], epsilon: f32) -> Made<(Normal, Value)> {
-        let mean = self.mean(x, axes, true)?;
-        let off = self.sub(x, &mean)?;
-        let square = self.mul(&off, &off)?;
-        let variance = self.mean(&square, axes, true)?;
+    /// The normalised `x`, and by what its distance from the mean was multiplied.
+    fn normal_parts(&mut self, x: &Value, axes: &[usize], epsilon: f32) -> Made<(Value, Value)> {
+        let (_, off, variance) = self.statistics(x, axes)?;
         let epsilon = self.number(epsilon)?;
         let wide = self.add(&variance, &epsilon)?;
         let root = self.sqrt(&wide)?;
         let inverse = self.unary("Reciprocal", &root)?;
-        let y = self.mul(&off, &inverse)?;
-        Ok((Normal { y, mean, variance }, inverse))
+        Ok((self.mul(&off, &inverse)?, inverse))
     }
 
     /// `x` times `scale` plus `bias`, one of each a channel (axis 1).
@@ -113,11 +102,14 @@ impl Graph {
                 "batch statistics need more than one value a channel; freeze it or use a larger batch".into(),
             );
         }
-        let normal = self.normal(x, axes, epsilon)?;
+        let before = std::mem::replace(&mut self.recording, false);
+        let statistics = self.statistics(x, &axes);
+        self.recording = before;
+        let (mean, off, variance) = statistics?;
         // The running variance is the unbiased one, as PyTorch keeps it.
         let unbiased = count as f32 / (count - 1) as f32;
         let momentum = call.float("momentum", 0.9);
-        for (index, found, factor) in [(3, &normal.mean, 1.0), (4, &normal.variance, unbiased)] {
+        for (index, found, factor) in [(3, &mean, 1.0), (4, &variance, unbiased)] {
             let running = call.input(index)?;
             let (kept, new) = (self.number(momentum)?, self.number((1.0 - momentum) * factor)?);
             let found = self.reshape(found, running.dims.to_vec())?;
@@ -132,7 +124,98 @@ impl Graph {
             }
             self.running.push((running.clone(), sum));
         }
-        self.per_channel(&normal.y, scale, bias)
+        self.batch_norm_by([x, scale, bias], [&mean, &off, &variance], axes, epsilon)
+    }
+
+    /// Mean, distance from it and variance of `x`, all with the axes of `x`.
+    fn statistics(&mut self, x: &Value, axes: &[usize]) -> Made<(Value, Value, Value)> {
+        let mean = self.mean(x, axes, true)?;
+        let off = self.sub(x, &mean)?;
+        let square = self.mul(&off, &off)?;
+        let variance = self.mean(&square, axes, true)?;
+        Ok((mean, off, variance))
+    }
+
+    /// Batch normalisation by statistics that follow from `x`. A channel at a time it is a line, and so is its gradient but for
+    /// one term: BatchNormalization itself is the operator that makes one in a single pass.
+    fn batch_norm_by(
+        &mut self,
+        [x, scale, bias]: [&Value; 3],
+        [mean, off, variance]: [&Value; 3],
+        axes: Vec<usize>,
+        epsilon: f32,
+    ) -> Made {
+        let before = std::mem::replace(&mut self.recording, false);
+        let channels = vec![x.dim(1)];
+        let mean = self.reshape(mean, channels.clone());
+        let variance = self.reshape(variance, channels.clone());
+        self.recording = before;
+        let (mean, variance) = (mean?, variance?);
+        let settings = [Setting::Float("epsilon", epsilon)];
+        let inputs = [x, scale, bias, &mean, &variance];
+        let y = self.op(
+            "BatchNormalization",
+            &inputs,
+            Kind::F32,
+            x.dims.to_vec(),
+            &settings,
+        )?;
+        let count: i64 = axes.iter().map(|axis| x.dim(*axis)).product();
+        let (x, scale, bias, off) = (x.clone(), scale.clone(), bias.clone(), off.clone());
+        let wanted = x.requires || scale.requires || bias.requires;
+        Ok(self.record(y, wanted, move |graph, dy| {
+            let mut parts = Vec::new();
+            let epsilon = graph.number(epsilon)?;
+            let shifted = graph.add(&variance, &epsilon)?;
+            let root = graph.sqrt(&shifted)?;
+            let inverse = graph.unary("Reciprocal", &root)?;
+            let sum = graph.sum(dy, &axes, false)?;
+            let product = graph.mul(dy, &off)?;
+            let along = graph.sum(&product, &axes, false)?;
+            let along = graph.mul(&along, &inverse)?;
+            if x.requires {
+                // dx = a dy + b off + c with a = scale / root, c = -a mean(dy), b = -a mean(dy off) / root^2
+                let a = graph.mul(&scale, &inverse)?;
+                let share = graph.number(-1.0 / count.max(1) as f32)?;
+                let share = graph.mul(&a, &share)?;
+                let c = graph.mul(&sum, &share)?;
+                let share = graph.mul(&share, &inverse)?;
+                let b = graph.mul(&along, &share)?;
+                let line = graph.line_by_channel(dy, &a, &c)?;
+                let mut wide = vec![1; x.rank().max(2) - 1];
+                if let Some(first) = wide.first_mut() {
+                    *first = x.dim(1);
+                }
+                let b = graph.reshape(&b, wide)?;
+                let bent = graph.mul(&off, &b)?;
+                parts.push((x, graph.add(&line, &bent)?));
+            }
+            if scale.requires {
+                parts.push((scale, along));
+            }
+            if bias.requires {
+                parts.push((bias, sum));
+            }
+            Ok(parts)
+        }))
+    }
+
+    /// `slope` times `x` plus `start`, one of each a channel, in one pass.
+    fn line_by_channel(&mut self, x: &Value, slope: &Value, start: &Value) -> Made {
+        let each = |graph: &mut Graph, value: f32| {
+            let values = vec![value; usize::try_from(x.dim(1)).unwrap_or_default()];
+            graph.constant(Kind::F32, vec![x.dim(1)], Data::Floats(values))
+        };
+        let (mean, variance) = (each(self, 0.0)?, each(self, 1.0)?);
+        let inputs = [x, slope, start, &mean, &variance];
+        let settings = [Setting::Float("epsilon", 0.0)];
+        Ok(self.op(
+            "BatchNormalization",
+            &inputs,
+            Kind::F32,
+            x.dims.to_vec(),
+            &settings,
+        )?)
     }
 }
 
@@ -168,7 +251,7 @@ pub(super) fn layer_norm(graph: &mut Graph, call: &Call) -> Made<Vec<Value>> {
     let x = call.input(0)?;
     let first = x.axis(call.int("axis", -1))?;
     let normal = graph.normal(x, (first..x.rank()).collect(), call.float("epsilon", 1e-5))?;
-    let mut y = graph.mul(&normal.y, call.input(1)?)?;
+    let mut y = graph.mul(&normal, call.input(1)?)?;
     if let Some(bias) = call.optional(2) {
         y = graph.add(&y, bias)?;
     }
@@ -213,7 +296,7 @@ pub(super) fn instance_norm(graph: &mut Graph, call: &Call) -> Made<Vec<Value>> 
     let x = call.input(0)?;
     let normal = graph.normal(x, (2..x.rank()).collect(), call.float("epsilon", 1e-5))?;
     Ok(vec![graph.per_channel(
-        &normal.y,
+        &normal,
         call.input(1)?,
         call.input(2)?,
     )?])
@@ -231,9 +314,9 @@ pub(super) fn group_norm(graph: &mut Graph, call: &Call) -> Made<Vec<Value>> {
     let normal = graph.normal(&grouped, vec![2], call.float("epsilon", 1e-5))?;
     let (scale, bias) = (call.input(1)?, call.input(2)?);
     if scale.elements() == channels {
-        let y = graph.reshape(&normal.y, x.dims.to_vec())?;
+        let y = graph.reshape(&normal, x.dims.to_vec())?;
         return Ok(vec![graph.per_channel(&y, scale, bias)?]);
     }
-    let y = graph.per_channel(&normal.y, scale, bias)?;
+    let y = graph.per_channel(&normal, scale, bias)?;
     Ok(vec![graph.reshape(&y, x.dims.to_vec())?])
 }
