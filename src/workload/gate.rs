@@ -6,6 +6,7 @@
 //! samples, and publish or reject. Each is a piece of the job as any other, so inference stays on time
 //! meanwhile.
 
+use super::checkpoint::{Checkpoint, CheckpointError, Identity, Shape, State};
 use super::score::WORST;
 pub use super::score::{Metric, Score};
 use super::swap::Publisher;
@@ -290,6 +291,41 @@ impl<T: Training> Training for Gated<T> {
 
     fn load(&mut self, part: u16, from: &[u8]) -> Result<(), WorkloadError> {
         self.job.load(part, from)
+    }
+}
+
+/// What is kept is the job's own state; a round in the gate is not, and begins anew.
+impl<T: Training + State> State for Gated<T> {
+    fn identity(&self) -> Identity {
+        self.job.identity()
+    }
+
+    fn keepable(&self) -> Result<(), CheckpointError> {
+        self.job.keepable()
+    }
+
+    fn shapes(&self) -> Vec<Shape> {
+        self.job.shapes()
+    }
+
+    fn whole(&self) -> bool {
+        self.job.whole()
+    }
+
+    fn copy(&self, tensor: usize, from: usize, into: &mut [u8]) -> Result<(), WorkloadError> {
+        self.job.copy(tensor, from, into)
+    }
+
+    fn counters(&self) -> Vec<String> {
+        self.job.counters()
+    }
+
+    fn count(&self, counter: usize) -> u64 {
+        self.job.count(counter)
+    }
+
+    fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
+        self.job.restore(checkpoint)
     }
 }
 

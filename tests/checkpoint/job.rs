@@ -12,7 +12,9 @@ use fulcrum::workload::checkpoint::{
     Budget, Checkpoint, CheckpointError, Checkpointed, Config, Identity, Slots, State, Status, Writer,
     channel,
 };
-use fulcrum::workload::{Progress, Training};
+use fulcrum::workload::gate::{Gate, Gated, Verdict};
+use fulcrum::workload::{Progress, Training, swap};
+use std::sync::atomic::Ordering::Relaxed;
 
 fn slots(disk: &CutDisk) -> Slots {
     Slots::open(Box::new(disk.clone())).unwrap().0
@@ -59,6 +61,69 @@ fn every_nth_step_has_a_piece_more_for_each_part_of_the_state_and_the_others_hav
     let mut other = Learner::new("step.onnx", 75);
     other.restore(&kept).unwrap();
     assert_eq!(&other, job.work());
+}
+
+#[test]
+fn a_state_whose_tensors_are_copied_whole_has_a_part_for_each_and_reads_back() {
+    let disk = CutDisk::new(1, Lies::default());
+    let mut learner = Learner::new("step.onnx", 75);
+    learner.whole = true;
+    let config = Config {
+        part: 64,
+        budget: None,
+    };
+    let (snapshot, mut writer) = channel(&learner, slots(&disk), config).unwrap();
+    let mut job = Checkpointed::new(learner, snapshot, 1).unwrap();
+    assert_eq!(job.part_lengths().len(), job.work().shapes().len());
+    step(&mut job);
+    writer.write_all(Nanos::ZERO).unwrap();
+    assert_eq!(writer.statistics().newest_steps.load(Relaxed), 1);
+    let mut other = Learner::new("step.onnx", 75);
+    other.whole = true;
+    other.restore(&newest(&disk)).unwrap();
+    assert_eq!(&other, job.work());
+}
+
+#[test]
+fn a_job_that_does_not_tell_its_state_goes_on_and_the_checkpoint_before_stands() {
+    let disk = CutDisk::new(1, Lies::default());
+    let (mut job, mut writer) = job(&disk, 1, None);
+    step(&mut job);
+    writer.write_all(Nanos::ZERO).unwrap();
+    assert_eq!(writer.write_part(Nanos::ZERO).unwrap(), Status::Idle);
+    let mut silent = Learner::new("step.onnx", 75);
+    silent.silent = true;
+    let (snapshot, mut writer) = channel(&silent, slots(&disk), Config::default()).unwrap();
+    let statistics = std::sync::Arc::clone(writer.statistics());
+    let mut silent = Checkpointed::new(silent, snapshot, 2).unwrap();
+    for number in 1..=5 {
+        assert_eq!(step(&mut silent).1, number as f32);
+        assert_eq!(writer.write_all(Nanos::ZERO).unwrap(), None);
+    }
+    assert_eq!((statistics.given_up.get(), statistics.taken.get()), (2, 0));
+    assert_eq!(newest(&disk).counter("steps"), 1);
+}
+
+#[test]
+fn the_state_of_a_job_whose_weights_pass_a_gate_is_kept_and_the_verdict_still_told() {
+    let disk = CutDisk::new(1, Lies::default());
+    let (publisher, _serving, _reverter) = swap::channel();
+    let mut learner = Learner::new("step.onnx", 75);
+    learner.fills = 2;
+    let gate = Gate {
+        every: 1,
+        ..Gate::default()
+    };
+    let gated = Gated::new(learner, publisher, gate);
+    let (snapshot, mut writer) = channel(&gated, slots(&disk), Config::default()).unwrap();
+    let mut job = Checkpointed::new(gated, snapshot, 1).unwrap();
+    assert_eq!(step(&mut job), (3 + 2 + 1, 1.0));
+    assert_eq!(job.verdict(), Some(Verdict::Published { version: 1 }));
+    writer.write_all(Nanos::ZERO).unwrap();
+    let mut other = Learner::new("step.onnx", 75);
+    other.fills = 2;
+    other.restore(&newest(&disk)).unwrap();
+    assert_eq!(&other, job.work().job());
 }
 
 #[test]

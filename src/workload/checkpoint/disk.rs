@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// Bytes of the largest file that is read back. A checkpoint of ours is as large as the state, which fits
 /// into memory several times; a file beyond this is not one.
-const LARGEST: u64 = 4 << 30;
+pub(super) const LARGEST: u64 = 4 << 30;
 
 /// Attempts at the lock, 10 ms apart: a child of this program keeps a lock that was given up from its fork to
 /// its exec.

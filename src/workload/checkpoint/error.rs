@@ -91,10 +91,22 @@ pub enum CheckpointError {
     },
     /// The state of this graph lies in a device's memory, which checkpoints are not kept of.
     OnDevice(Identity),
-    /// The state has more bytes than this machine can hold in memory at once.
+    /// The state has more bytes than this machine can hold in memory at once, or than a file may have.
     TooLarge,
     /// The thread that writes could not be made.
     Thread(io::Error),
+}
+
+impl CheckpointError {
+    /// The operating system's own number, or 0.
+    pub fn errno(&self) -> i32 {
+        match self {
+            CheckpointError::Io { error, .. } | CheckpointError::Thread(error) => {
+                error.raw_os_error().unwrap_or(0)
+            }
+            _ => 0,
+        }
+    }
 }
 
 impl fmt::Display for CheckpointError {
@@ -148,7 +160,9 @@ impl fmt::Display for CheckpointError {
                 "the state of {graph} lies in a device's memory, which no checkpoint is kept of; train it on \
                  the processor, or keep none"
             ),
-            CheckpointError::TooLarge => f.write_str("the state has more bytes than fit into memory"),
+            CheckpointError::TooLarge => {
+                f.write_str("the state has more bytes than fit into memory, or into a file of 4 GiB")
+            }
             CheckpointError::Thread(error) => {
                 write!(f, "the thread that writes checkpoints could not be made: {error}")
             }

@@ -8,6 +8,7 @@ use crate::clock::thread_time;
 use crate::limits;
 use crate::schedule::Pieces;
 use crate::units::Nanos;
+use crate::workload::gate::Verdict;
 use crate::workload::{Abort, Progress, Training, WorkloadError};
 use std::sync::Arc;
 
@@ -78,7 +79,12 @@ impl<T: Training + State> Checkpointed<T> {
     }
 
     fn copy_next(&mut self, Copying { loss, part }: Copying) -> Progress {
-        self.snapshot.copy_part(&self.work, part);
+        if self.snapshot.copy_part(&self.work, part).is_err() {
+            // The step itself has ended well; the checkpoint before stands.
+            self.snapshot.give_up();
+            self.since = 0;
+            return Progress::Stepped { loss };
+        }
         if part + 1 < self.snapshot.parts() {
             self.copying = Some(Copying { loss, part: part + 1 });
             return Progress::Ran;
@@ -101,7 +107,8 @@ impl Snapshot {
             let mut times = [Nanos::ZERO; MEASURED];
             for time in &mut times {
                 let start = thread_time();
-                self.copy_part(state, part);
+                // One that fails here fails when it counts, and is counted there.
+                let _ = self.copy_part(state, part);
                 *time = thread_time() - start;
             }
             times.sort_unstable();
@@ -137,6 +144,10 @@ impl<T: Training + State> Training for Checkpointed<T> {
 
     fn memory_bytes(&self) -> u64 {
         self.work.memory_bytes()
+    }
+
+    fn verdict(&mut self) -> Option<Verdict> {
+        self.work.verdict()
     }
 
     fn aborter(&self) -> Option<Arc<dyn Abort>> {

@@ -3,12 +3,10 @@
 use super::model::Weight;
 use super::tensor::Tensor;
 use super::training::OnnxTraining;
-use crate::workload::checkpoint::{self, Checkpoint, CheckpointError, Element, Identity, Shape};
+use crate::workload::WorkloadError;
+use crate::workload::checkpoint::{self, Checkpoint, CheckpointError, Element, Identity, STEPS, Shape};
 use crate::workload::feed::Position;
 use std::sync::Arc;
-
-/// The counter of steps in a checkpoint.
-pub(super) const STEPS: &str = "steps";
 
 /// A tensor of the state: the copy the present step reads and the one it writes change places.
 pub(super) struct State {
@@ -104,12 +102,12 @@ impl checkpoint::State for OnnxTraining {
         states.map(|state| shape(&state.name, &state.copies[0])).collect()
     }
 
-    fn copy(&self, tensor: usize, from: usize, into: &mut [u8]) {
+    fn copy(&self, tensor: usize, from: usize, into: &mut [u8]) -> Result<(), WorkloadError> {
         let state = self.memory.states.get(tensor);
-        let Some(tensor) = state.and_then(|state| state.copies.get(self.now)) else {
-            return;
-        };
-        copy(tensor, from, into);
+        if let Some(tensor) = state.and_then(|state| state.copies.get(self.now)) {
+            copy(tensor, from, into);
+        }
+        Ok(())
     }
 
     fn counters(&self) -> Vec<String> {
