@@ -101,10 +101,10 @@ impl Graph {
         }
         let (batch, channels, out) = (x.dim(0), x.dim(1), dy.dim(1));
         let pixels: i64 = dy.dims.iter().skip(2).product();
-        if group == channels && group == out {
-            return self.depthwise_dw(x, dy, w, window);
-        }
         let views = self.views(x, window, dy)?;
+        if group == channels && group == out {
+            return self.depthwise_dw(&views, dy, w);
+        }
         // dy as [group, M / group, N * P].
         let (own_out, own_in) = (out / group.max(1), channels / group.max(1));
         let flat = self.reshape(dy, vec![batch, group, own_out, pixels])?;
@@ -136,15 +136,11 @@ impl Graph {
         self.reshape(&product, w.dims.to_vec())
     }
 
-    fn depthwise_dw(&mut self, x: &Value, dy: &Value, w: &Value, window: &Window) -> Made {
-        let (views, dy) = match window.strides.as_slice() {
-            [1, 1] => self.runs(x, window, dy)?,
-            _ => (self.views(x, window, dy)?, dy.clone()),
-        };
+    fn depthwise_dw(&mut self, views: &[Value], dy: &Value, w: &Value) -> Made {
         let axes: Vec<usize> = (0..dy.rank()).filter(|axis| *axis != 1).collect();
         let mut sums = Vec::with_capacity(views.len());
-        for view in &views {
-            let product = self.mul(view, &dy)?;
+        for view in views {
+            let product = self.mul(view, dy)?;
             let sum = self.sum(&product, &axes, false)?;
             sums.push(self.reshape(&sum, vec![dy.dim(1), 1])?);
         }
@@ -173,40 +169,16 @@ impl Graph {
         self.transpose(&kept, &order)
     }
 
-    fn padded(&mut self, x: &Value, window: &Window) -> Made {
-        if !window.is_padded() {
-            return Ok(x.clone());
-        }
-        let mut pads = vec![0, 0];
-        pads.extend(&window.begin);
-        pads.extend([0, 0]);
-        pads.extend(&window.end);
-        self.pad(x, &pads, 0.0)
-    }
-
-    /// As [`Graph::views`] for strides of 1, with a `dy` that suits them: where its rows are filled up with zeros to the width of
-    /// the padded `x`, the pixels that meet a tap are one run of each channel, and much faster to copy.
-    fn runs(&mut self, x: &Value, window: &Window, dy: &Value) -> Made<(Vec<Value>, Value)> {
-        let padded = self.padded(x, window)?;
-        let (height, width) = (padded.dim(2), padded.dim(3));
-        let spare = width - dy.dim(3);
-        let length = dy.dim(2) * width - spare;
-        let wide = self.pad(dy, &[0, 0, 0, 0, 0, 0, 0, spare], 0.0)?;
-        let wide = self.reshape(&wide, vec![dy.dim(0), dy.dim(1), dy.dim(2) * width])?;
-        let wide = self.slice(&wide, 2, 0, length, 1)?;
-        let flat = self.reshape(&padded, vec![x.dim(0), x.dim(1), height * width])?;
-        let mut views = Vec::new();
-        for tap in 0..window.taps() {
-            let (row, column) = (tap / at(&window.kernel, 1), tap % at(&window.kernel, 1));
-            let start = row * at(&window.dilations, 0) * width + column * at(&window.dilations, 1);
-            views.push(self.slice(&flat, 2, start, length, 1)?);
-        }
-        Ok((views, wide))
-    }
-
     /// The shifted views of the padded `x` that meet each tap of the window, each of the size of `dy`.
     fn views(&mut self, x: &Value, window: &Window, dy: &Value) -> Made<Vec<Value>> {
-        let padded = self.padded(x, window)?;
+        let mut padded = x.clone();
+        if window.is_padded() {
+            let mut pads = vec![0, 0];
+            pads.extend(&window.begin);
+            pads.extend([0, 0]);
+            pads.extend(&window.end);
+            padded = self.pad(x, &pads, 0.0)?;
+        }
         let axes: Vec<i64> = (0..window.axes()).map(|axis| axis as i64 + 2).collect();
         let mut views = Vec::new();
         for tap in 0..window.taps() {
