@@ -1,10 +1,11 @@
 # make demo      the robot sees on time while it learns (simulated board)
 # make test      everything that is tested, with stable Rust alone
 # make check     Miri, ThreadSanitizer and bare-metal builds on the nightly toolchain; skips loudly where there is none
-# make test-arm64  the engine's tests and the C example, built for aarch64 and run under qemu (Debian; ten minutes)
+# make test-arm64
+#                the engine's tests and the C example, built for aarch64 and run under qemu (Debian; ten minutes)
 # make coverage  that every line of the core is reached by its tests
 # make bench     what hot path, admission, measuring and a mode switch cost; inference beside training, and what a user would
-#                pick instead (twenty minutes)
+#                pick instead; what cutting a step and what an inference cost (twenty minutes)
 # make doc       the library's documentation
 # make clean
 
@@ -58,6 +59,8 @@ bench: $(ORT)
 	$(CARGO) run --release --features cli -- bench cost
 	$(CARGO) run --release --features cli -- bench interleave --out target/bench
 	$(CARGO) run --release --features cli -- bench peers
+	$(CARGO) run --release --features cli -- bench segments
+	$(CARGO) run --release --features cli -- bench inference
 	$(CARGO) bench --features fuse --bench admission --bench meter --bench mode
 
 doc:
