@@ -376,7 +376,12 @@ fn what_does_not_fit_together_is_refused() {
 }
 
 /// A camera that shows a stripe, beside the trainer, on a runtime; what was answered, and what was told.
-fn run(pair: Pair, mut each: impl FnMut(u64)) -> (Vec<Completion>, Vec<Event>, u64, u64) {
+/// `each` is told the request and the swaps so far; it goes on until `rejections` sets were turned away, too.
+fn run(
+    pair: Pair,
+    rejections: u64,
+    mut each: impl FnMut(u64, u64),
+) -> (Vec<Completion>, Vec<Event>, u64, u64) {
     let Pair {
         inference,
         training,
@@ -410,7 +415,8 @@ fn run(pair: Pair, mut each: impl FnMut(u64)) -> (Vec<Completion>, Vec<Event>, u
     let mut events = runtime.events().unwrap();
     let (mut answered, mut told) = (Vec::new(), Vec::new());
     // At least so many, and as many more as a busy machine needs for some swaps.
-    let enough = |token: u64| token >= 150 && runtime.job(0).unwrap().swaps.get() > 4;
+    let job = runtime.job(0).unwrap();
+    let enough = |token| token >= 150 && job.swaps.get() > 4 && job.rejected.get() >= rejections;
     for token in (0..100_000).take_while(|token| !enough(*token)) {
         let release = Monotonic.now();
         submitter.submit(Request { token, release }).unwrap();
@@ -419,7 +425,7 @@ fn run(pair: Pair, mut each: impl FnMut(u64)) -> (Vec<Completion>, Vec<Event>, u
             told.extend(std::iter::from_fn(|| events.poll()));
             std::thread::sleep(Duration::from_micros(200));
         }
-        each(token);
+        each(token, job.swaps.get());
     }
     runtime.stop();
     told.extend(std::iter::from_fn(|| events.poll()));
@@ -433,7 +439,7 @@ fn every_completion_has_its_version_which_goes_back_by_a_revert_alone() {
     let pair = pair(every_step());
     let reverter = pair.reverter.clone();
     let mut reverts = 0;
-    let (answered, told, swaps, _) = run(pair, |token| {
+    let (answered, told, swaps, _) = run(pair, 0, |token, _| {
         reverts += usize::from(token % 30 == 29 && reverter.revert().is_some());
     });
     let versions: Vec<u32> = answered.iter().map(|it| it.model_version).collect();
@@ -471,7 +477,7 @@ fn every_completion_has_its_version_which_goes_back_by_a_revert_alone() {
 fn rejected_weights_are_told_by_how_much_and_counted() {
     let pair = pair(every_step());
     let shuffle = pair.shuffle.clone();
-    let (answered, told, swaps, rejected) = run(pair, |token| shuffle.0.store(token > 40, SeqCst));
+    let (answered, told, swaps, rejected) = run(pair, 1, |_, swaps| shuffle.0.store(swaps > 4, SeqCst));
     let events: Vec<Permille> = told
         .iter()
         .filter_map(|event| match event {
