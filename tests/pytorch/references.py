@@ -17,7 +17,7 @@ import warnings
 import numpy as np
 import onnx
 import torch
-from networks import NETWORKS
+from narrow_networks import NETWORKS
 from onnx import numpy_helper
 
 BATCH = 4

@@ -19,7 +19,7 @@ import tempfile
 import time
 
 import engine
-import nets
+import full_networks as nets
 import numpy as np
 import onnxruntime
 import torch

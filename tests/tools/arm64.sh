@@ -24,6 +24,7 @@ if [ ${#missing[@]} -gt 0 ]; then
     apt-get update -qq
     apt-get install -qq --no-install-recommends "${missing[@]}" >/dev/null || fail "apt-get has not ${missing[*]}"
 fi
+command -v rustup >/dev/null || fail "rustup must be installed: it has the standard library for aarch64"
 rustup target add "$target" || fail "rustup has no target $target"
 FULCRUM_ORT_MACHINE=aarch64 python3 tests/tools/fetch_onnxruntime.py "$folder/$target/onnxruntime" oldest
 
@@ -32,7 +33,7 @@ emulator=(timeout --kill-after=5 400 qemu-aarch64)
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="${emulator[*]}"
 
-tests=(onnx_library onnx_engine onnx_trainer onnx_memory onnx_checkpoint onnx_finer onnx_threads onnx_providers)
+tests=(onnx_library onnx_accumulation onnx_engine onnx_trainer onnx_memory onnx_checkpoint onnx_finer onnx_threads onnx_providers)
 tests+=(gate swap feed train_graph)
 : >"$folder/log"
 failed=0
