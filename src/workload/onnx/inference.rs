@@ -181,12 +181,21 @@ impl OnnxInference {
         self.sets.take()
     }
 
-    /// Runs the session over what its input holds for `requests` requests, and nothing else of an inference: what a bare
-    /// loop over ONNX Runtime's C API costs, to compare with.
-    pub fn run_alone(&mut self, requests: usize) -> Result<(), OnnxError> {
+    /// Brings the rows of `requests` to the input and runs the session, and nothing else of an inference: what a bare loop
+    /// over ONNX Runtime's C API costs, to compare with.
+    pub fn run_alone(&mut self, requests: &[Request]) -> Result<(), WorkloadError> {
+        self.fill_rows(requests)?;
         let sizes = self.bindings.first_mut();
-        let binding = sizes.and_then(|sizes| sizes.get_mut(requests.wrapping_sub(1)));
-        binding.ok_or(OnnxError::Minibatch(requests))?.run()
+        let binding = sizes.and_then(|sizes| sizes.get_mut(requests.len().wrapping_sub(1)));
+        let binding = binding.ok_or(WorkloadError::Minibatch(requests.len() as u32))?;
+        binding.run().map_err(|error| code(&error))
+    }
+
+    fn fill_rows(&mut self, requests: &[Request]) -> Result<(), WorkloadError> {
+        for (request, row) in requests.iter().zip(self.x.f32_mut().chunks_exact_mut(self.row)) {
+            (self.fill)(request, row)?;
+        }
+        Ok(())
     }
 
     /// The providers that were asked for, which of them are active, and where the nodes run.
@@ -206,9 +215,7 @@ impl Inference for OnnxInference {
         if answers.len() != requests.len() {
             return Err(wrong);
         }
-        for (request, row) in requests.iter().zip(self.x.f32_mut().chunks_exact_mut(self.row)) {
-            (self.fill)(request, row)?;
-        }
+        self.fill_rows(requests)?;
         let size = requests.len().wrapping_sub(1);
         if let Some(copy) = self.send.get_mut(size) {
             copy.run().map_err(|error| code(&error))?;

@@ -27,7 +27,7 @@ const TARGET: f64 = 1.01;
 /// An inference beside a bare loop over the same ONNX Runtime session.
 ///
 /// Each model one request at a time: what a stream runs, from the request to its answer, in turn with the session alone, as a
-/// loop over ONNX Runtime's C API would run it. With one thread inside an operator and with two.
+/// loop over ONNX Runtime's C API would run it: the frame into the input, and a run. With one thread inside an operator and with two.
 #[derive(Args)]
 #[command(after_help = "Examples:
   fulcrum bench inference
@@ -183,7 +183,7 @@ fn row(net: &str, threads: usize, mut work: OnnxInference, pairs: usize) -> Resu
         for turn in [pair % 2, 1 - pair % 2] {
             let start = Monotonic.now();
             if turn == 0 {
-                work.run_alone(1)?;
+                work.run_alone(&[request])?;
             } else {
                 work.run(&[request], &mut answer)?;
             }
