@@ -3,10 +3,10 @@
 mod aborting;
 mod arm;
 mod arrivals;
+mod context_switches;
 mod cost;
 mod inference;
 mod interleave;
-mod left;
 mod measured;
 mod peers;
 mod plot;

@@ -1,6 +1,6 @@
 //! `fulcrum bench cost`: one decision, the way from a submit to the work, and how often the dispatcher leaves its processor.
 
-use super::left::Left;
+use super::context_switches::ContextSwitches;
 use super::quantile;
 use super::sleeper::{Sleeper, await_nonzero};
 use crate::table::{Side, Table};
@@ -231,7 +231,7 @@ fn decisions(batches: usize, singles: usize) -> Decision {
     }
 }
 
-fn wakes(repeats: usize) -> Result<(Wake, Left), Box<dyn Error>> {
+fn wakes(repeats: usize) -> Result<(Wake, ContextSwitches), Box<dyn Error>> {
     let (started, thread) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicI32::new(0)));
     let (note, their_thread) = (Arc::clone(&started), Arc::clone(&thread));
     let work = move |_: &[Request], _: &mut [u64]| {
@@ -251,7 +251,7 @@ fn wakes(repeats: usize) -> Result<(Wake, Left), Box<dyn Error>> {
     let _runtime = builder.start()?;
     let sleeper = Sleeper::start()?;
     let (mut submits, mut bare) = (Vec::new(), Vec::new());
-    let mut before = Left::default();
+    let mut before = ContextSwitches::default();
     // The first one only tells which thread the dispatcher is.
     for token in 0..=repeats as u64 {
         std::thread::sleep(Duration::from_micros(300));
@@ -264,10 +264,10 @@ fn wakes(repeats: usize) -> Result<(Wake, Left), Box<dyn Error>> {
         while completions.poll().is_some() {}
         if token == 0 {
             (submits, bare) = (Vec::new(), Vec::new());
-            before = Left::by(thread.load(SeqCst))?;
+            before = ContextSwitches::by(thread.load(SeqCst))?;
         }
     }
-    let left = Left::by(thread.load(SeqCst))?.since(before);
+    let left = ContextSwitches::by(thread.load(SeqCst))?.since(before);
     submits.sort_unstable();
     bare.sort_unstable();
     let us = |times: &[u64], permyriad| quantile(times, permyriad) as f64 / 1e3;
@@ -287,7 +287,7 @@ fn wakes(repeats: usize) -> Result<(Wake, Left), Box<dyn Error>> {
 }
 
 /// Runs a job of short pieces back to back for `time`; its pieces and how often the dispatcher left its processor.
-fn pieces(time: Nanos) -> Result<(u64, Left), Box<dyn Error>> {
+fn pieces(time: Nanos) -> Result<(u64, ContextSwitches), Box<dyn Error>> {
     let thread = Arc::new(AtomicI32::new(0));
     let their_thread = Arc::clone(&thread);
     let run = move |piece| {
@@ -314,9 +314,9 @@ fn pieces(time: Nanos) -> Result<(u64, Left), Box<dyn Error>> {
     while job.pieces.get() == 0 {
         std::thread::sleep(Duration::from_millis(1));
     }
-    let (before, first) = (Left::by(thread.load(SeqCst))?, job.pieces.get());
+    let (before, first) = (ContextSwitches::by(thread.load(SeqCst))?, job.pieces.get());
     std::thread::sleep(Duration::from_nanos(time.0));
-    let left = Left::by(thread.load(SeqCst))?.since(before);
+    let left = ContextSwitches::by(thread.load(SeqCst))?.since(before);
     Ok((job.pieces.get() - first, left))
 }
 

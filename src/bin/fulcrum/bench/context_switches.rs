@@ -1,19 +1,19 @@
-//! [`Left`]: context switches of a thread, by the kernel's count.
+//! [`ContextSwitches`]: context switches of a thread, by the kernel's count.
 
 use std::error::Error;
 
 /// How often a thread left its processor.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Left {
+pub(super) struct ContextSwitches {
     /// To wait.
     pub(super) voluntary: u64,
     /// For another thread.
     pub(super) involuntary: u64,
 }
 
-impl Left {
+impl ContextSwitches {
     /// What the kernel counted for `thread` of this process so far; read from outside, so that it costs the thread nothing.
-    pub(super) fn by(thread: i32) -> Result<Left, Box<dyn Error>> {
+    pub(super) fn by(thread: i32) -> Result<ContextSwitches, Box<dyn Error>> {
         let path = format!("/proc/self/task/{thread}/status");
         let text =
             std::fs::read_to_string(&path).map_err(|error| format!("{path} could not be read: {error}"))?;
@@ -22,14 +22,14 @@ impl Left {
             let count = line.and_then(|rest| rest.trim().parse().ok());
             count.ok_or_else(|| format!("{path} has no count behind {name}"))
         };
-        Ok(Left {
+        Ok(ContextSwitches {
             voluntary: count("voluntary_ctxt_switches:")?,
             involuntary: count("nonvoluntary_ctxt_switches:")?,
         })
     }
 
-    pub(super) fn since(self, before: Left) -> Left {
-        Left {
+    pub(super) fn since(self, before: ContextSwitches) -> ContextSwitches {
+        ContextSwitches {
             voluntary: self.voluntary.saturating_sub(before.voluntary),
             involuntary: self.involuntary.saturating_sub(before.involuntary),
         }
