@@ -122,9 +122,18 @@ impl Inference for Callbacks {
             swap.serving.end();
         }
         if let Some(completed) = self.completed.filter(|_| ended) {
-            let outcome = outcome.map(|()| &*answers);
-            // SAFETY: as the stream's struct promises.
-            unsafe { tell(completed, user, requests, outcome, self.start, model_version) };
+            let end = Monotonic.now();
+            for (request, answer) in requests.iter().zip(answers.iter()) {
+                let completion = Completion {
+                    request: *request,
+                    answer: outcome.map(|()| *answer),
+                    start: self.start,
+                    end,
+                    model_version,
+                };
+                // SAFETY: the struct lives during the call; `fulcrum_completed_t` states what the function may do.
+                unsafe { completed(user, &fulcrum_completion_t::from(completion)) };
+            }
         }
         outcome
     }
@@ -135,31 +144,5 @@ impl Inference for Callbacks {
 
     fn version(&self) -> u32 {
         self.swap.as_ref().map_or(0, |swap| swap.version)
-    }
-}
-
-/// Hands the results of a minibatch that started at `start` and has just ended to the stream's callback.
-///
-/// # Safety
-/// `completed` may be called with `user` on this thread.
-pub(super) unsafe fn tell(
-    completed: unsafe extern "C" fn(*mut c_void, *const fulcrum_completion_t),
-    user: *mut c_void,
-    requests: &[Request],
-    outcome: Result<&[u64], WorkloadError>,
-    start: Nanos,
-    model_version: u32,
-) {
-    let end = Monotonic.now();
-    for (index, request) in requests.iter().enumerate() {
-        let completion = Completion {
-            request: *request,
-            answer: outcome.map(|answers| answers.get(index).copied().unwrap_or(0)),
-            start,
-            end,
-            model_version,
-        };
-        // SAFETY: the struct lives during the call; `fulcrum_completed_t` states what the function may do.
-        unsafe { completed(user, &fulcrum_completion_t::from(completion)) };
     }
 }
