@@ -5,23 +5,21 @@ bits), and two sets of state buffers, bound once and used in turn.
 """
 
 import pathlib
-import subprocess
+import sys
 import warnings
 
 import numpy as np
 import onnx
 import onnxruntime
 import torch
-from onnx import numpy_helper
 
-PROGRAM = pathlib.Path(__file__).resolve().parents[2] / "target/release/fulcrum"
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "fixtures"))
+import operators  # noqa: E402, it lies in the folder above.
 
 
 def train_graph(net, side, batch, folder, *more):
     """Exports `net` and writes its graphs; returns their folder."""
-    if not PROGRAM.is_file():
-        raise SystemExit(f"{PROGRAM} is missing; run `cargo build --release --features cli`")
-    source, out = pathlib.Path(folder) / "net.onnx", pathlib.Path(folder) / "out"
+    source = pathlib.Path(folder) / "net.onnx"
     was = net.training
     net.eval()
     # Without training=PRESERVE the exporter multiplies batch normalisation into the weights.
@@ -31,16 +29,7 @@ def train_graph(net, side, batch, folder, *more):
         warnings.simplefilter("ignore")  # That this exporter is the older one.
         torch.onnx.export(net, torch.zeros(1, 1, side, side), str(source), opset_version=17, **settings, **names)
     net.train(was)
-    command = [str(PROGRAM), "train-graph", str(source), "--micro-batch", str(batch), "--out", str(out), *more]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise SystemExit(done.stderr.strip())
-    return out
-
-
-def start_weights(out):
-    model = onnx.load(out / "weights.onnx")
-    return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    return operators.train_graph(onnx.load(source), pathlib.Path(folder), *more, batch=batch)
 
 
 def session(path, profile=None):
@@ -58,7 +47,7 @@ class Trainer:
 
     def __init__(self, out, lr, profile=None):
         self.session, self.out = session(out / "step.onnx", profile), out
-        start, entries = start_weights(out), self.session.get_inputs()
+        start, entries = operators.start_weights(out), self.session.get_inputs()
         data = {entry.name: entry for entry in entries}
         self.x = np.zeros(data["x"].shape, np.float32)
         self.y = np.zeros(data["y"].shape, np.int64)

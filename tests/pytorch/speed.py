@@ -2,7 +2,7 @@
 """Compares a training step of fulcrum with one of eager PyTorch: same network, data, recipe and CPU, one thread each.
 
 Needs PyTorch: `pip install torch onnx onnxscript onnxruntime==1.31.1` (the version that tests/tools/fetch_onnxruntime.py
-pins), and `cargo build --release --features cli`. Cross entropy and SGD with momentum 0.9, batch 32; batch normalisation by
+pins), and `cargo build --features cli`. Cross entropy and SGD with momentum 0.9, batch 32; batch normalisation by
 the statistics of the batch. Short blocks of steps of both, in turn; each pair of blocks gives one ratio.
 
   speed.py                       both networks, some two minutes
