@@ -2,7 +2,7 @@
 
 use super::super::call::Call;
 use super::super::error::Refusal;
-use super::super::graph::{Graph, Made};
+use super::super::graph::{Graph, Made, Setting};
 use super::super::value::{Kind, Value, broadcast};
 
 impl Graph {
@@ -191,7 +191,7 @@ impl Graph {
 
     /// `dy`, which is finite, where `condition` of its shape holds, else 0: a product, since Where takes twice as long.
     pub(crate) fn passed(&mut self, condition: &Value, dy: &Value) -> Made {
-        let to = super::super::graph::Setting::Int("to", i64::from(Kind::F32 as i32));
+        let to = Setting::Int("to", i64::from(Kind::F32 as i32));
         let factor = self.op("Cast", &[condition], Kind::F32, condition.dims.to_vec(), &[to])?;
         self.mul(dy, &factor)
     }
@@ -343,6 +343,6 @@ pub(super) fn cast(graph: &mut Graph, call: &Call) -> Made<Vec<Value>> {
     if kind == x.kind {
         return Ok(vec![x.clone()]);
     }
-    let to = super::super::graph::Setting::Int("to", i64::from(kind as i32));
+    let to = Setting::Int("to", i64::from(kind as i32));
     Ok(vec![graph.op("Cast", &[x], kind, x.dims.to_vec(), &[to])?])
 }

@@ -6,6 +6,7 @@ mod conv;
 mod elementwise;
 mod matmul;
 mod norm;
+mod part;
 mod pool;
 mod recurrent;
 mod reduce;
@@ -89,8 +90,8 @@ const TABLE: &[(&[&str], Rule)] = &[
     (&["Transpose"], shape::transpose),
     (&["Expand"], shape::expand),
     (&["Tile"], shape::tile),
-    (&["Concat"], shape::concat),
-    (&["Split"], shape::split),
+    (&["Concat"], part::concat),
+    (&["Split"], part::split),
     (&["DepthToSpace", "SpaceToDepth"], shape::blocks),
     (&["Slice"], select::slice),
     (&["Gather"], select::gather),

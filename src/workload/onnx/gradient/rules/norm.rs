@@ -34,14 +34,18 @@ impl Graph {
         Ok((self.mul(&off, &inverse)?, inverse))
     }
 
-    /// `x` times `scale` plus `bias`, one of each a channel (axis 1).
-    fn per_channel(&mut self, x: &Value, scale: &Value, bias: &Value) -> Made {
+    /// `values`, one a channel (axis 1) of `x`, with the axes that broadcast them to it.
+    fn wide(&mut self, values: &Value, x: &Value) -> Made {
         let mut dims = vec![1; x.rank().max(2) - 1];
         if let Some(first) = dims.first_mut() {
             *first = x.dim(1);
         }
-        let scale = self.reshape(scale, dims.clone())?;
-        let bias = self.reshape(bias, dims)?;
+        self.reshape(values, dims)
+    }
+
+    /// `x` times `scale` plus `bias`, one of each a channel.
+    fn per_channel(&mut self, x: &Value, scale: &Value, bias: &Value) -> Made {
+        let (scale, bias) = (self.wide(scale, x)?, self.wide(bias, x)?);
         let y = self.mul(x, &scale)?;
         self.add(&y, &bias)
     }
@@ -65,10 +69,6 @@ impl Graph {
             move |graph, dy| {
                 let mut parts = Vec::new();
                 let axes: Vec<usize> = (0..x.rank()).filter(|axis| *axis != 1).collect();
-                let mut wide = vec![1; x.rank().max(2) - 1];
-                if let Some(first) = wide.first_mut() {
-                    *first = x.dim(1);
-                }
                 let epsilon = graph.number(epsilon)?;
                 let shifted = graph.add(&variance, &epsilon)?;
                 let root = graph.sqrt(&shifted)?;
@@ -76,7 +76,7 @@ impl Graph {
                     parts.push((bias, graph.sum(dy, &axes, false)?));
                 }
                 if scale.requires {
-                    let mean = graph.reshape(&mean, wide.clone())?;
+                    let mean = graph.wide(&mean, &x)?;
                     let off = graph.sub(&x, &mean)?;
                     let product = graph.mul(dy, &off)?;
                     let sum = graph.sum(&product, &axes, false)?;
@@ -84,7 +84,7 @@ impl Graph {
                 }
                 if x.requires {
                     let slope = graph.div(&scale, &root)?;
-                    let slope = graph.reshape(&slope, wide)?;
+                    let slope = graph.wide(&slope, &x)?;
                     parts.push((x, graph.mul(dy, &slope)?));
                 }
                 Ok(parts)
@@ -103,7 +103,7 @@ impl Graph {
             );
         }
         let before = std::mem::replace(&mut self.recording, false);
-        let statistics = self.statistics(x, &axes);
+        let statistics = self.channel_statistics(x, &axes);
         self.recording = before;
         let (mean, off, variance) = statistics?;
         // The running variance is the unbiased one, as PyTorch keeps it.
@@ -112,8 +112,7 @@ impl Graph {
         for (index, found, factor) in [(3, &mean, 1.0), (4, &variance, unbiased)] {
             let running = call.input(index)?;
             let (kept, new) = (self.number(momentum)?, self.number((1.0 - momentum) * factor)?);
-            let found = self.reshape(found, running.dims.to_vec())?;
-            let (old, new) = (self.mul(running, &kept)?, self.mul(&found, &new)?);
+            let (old, new) = (self.mul(running, &kept)?, self.mul(found, &new)?);
             let sum = self.add(&old, &new)?;
             if self.running.iter().any(|(state, _)| state.name == running.name) {
                 return Err(format!(
@@ -136,6 +135,17 @@ impl Graph {
         Ok((mean, off, variance))
     }
 
+    /// The same, mean and variance as lists of one value a channel.
+    fn channel_statistics(&mut self, x: &Value, axes: &[usize]) -> Made<(Value, Value, Value)> {
+        let (mean, off, variance) = self.statistics(x, axes)?;
+        let channels = vec![x.dim(1)];
+        let (mean, variance) = (
+            self.reshape(&mean, channels.clone())?,
+            self.reshape(&variance, channels)?,
+        );
+        Ok((mean, off, variance))
+    }
+
     /// Batch normalisation by statistics that follow from `x`. A channel at a time it is a line, and so is its gradient but for
     /// one term: BatchNormalization itself is the operator that makes one in a single pass.
     fn batch_norm_by(
@@ -145,14 +155,8 @@ impl Graph {
         axes: Vec<usize>,
         epsilon: f32,
     ) -> Made {
-        let before = std::mem::replace(&mut self.recording, false);
-        let channels = vec![x.dim(1)];
-        let mean = self.reshape(mean, channels.clone());
-        let variance = self.reshape(variance, channels.clone());
-        self.recording = before;
-        let (mean, variance) = (mean?, variance?);
         let settings = [Setting::Float("epsilon", epsilon)];
-        let inputs = [x, scale, bias, &mean, &variance];
+        let inputs = [x, scale, bias, mean, variance];
         let y = self.op(
             "BatchNormalization",
             &inputs,
@@ -161,7 +165,8 @@ impl Graph {
             &settings,
         )?;
         let count: i64 = axes.iter().map(|axis| x.dim(*axis)).product();
-        let (x, scale, bias, off) = (x.clone(), scale.clone(), bias.clone(), off.clone());
+        let (x, scale, bias) = (x.clone(), scale.clone(), bias.clone());
+        let (off, variance) = (off.clone(), variance.clone());
         let wanted = x.requires || scale.requires || bias.requires;
         Ok(self.record(y, wanted, move |graph, dy| {
             let mut parts = Vec::new();
@@ -182,11 +187,7 @@ impl Graph {
                 let share = graph.mul(&share, &inverse)?;
                 let b = graph.mul(&along, &share)?;
                 let line = graph.line_by_channel(dy, &a, &c)?;
-                let mut wide = vec![1; x.rank().max(2) - 1];
-                if let Some(first) = wide.first_mut() {
-                    *first = x.dim(1);
-                }
-                let b = graph.reshape(&b, wide)?;
+                let b = graph.wide(&b, &x)?;
                 let bent = graph.mul(&off, &b)?;
                 parts.push((x, graph.add(&line, &bent)?));
             }
