@@ -10,10 +10,6 @@ use fulcrum::workload::{Progress, Training, WorkloadError};
 pub(crate) struct Learner {
     graph: &'static str,
     pub(crate) steps: u64,
-    /// Whether it fails to tell its state.
-    pub(crate) silent: bool,
-    /// Whether it tells a tensor as a whole only.
-    pub(crate) whole: bool,
     /// Pieces in which it hands its weights over.
     pub(crate) fills: u16,
     tensors: Vec<(Shape, Vec<f32>)>,
@@ -34,8 +30,6 @@ impl Learner {
         let mut learner = Learner {
             graph,
             steps: 0,
-            silent: false,
-            whole: false,
             fills: 0,
             // An odd number of values, a scalar and nothing at all, so that every kind of padding occurs.
             tensors: vec![
@@ -47,6 +41,17 @@ impl Learner {
         };
         learner.fill();
         learner
+    }
+
+    /// The same with one more tensor, of so many values, which it says it has and has not.
+    pub(crate) fn with_claim(mut self, values: u64) -> Learner {
+        let shape = Shape {
+            name: "claim".into(),
+            element: Element::F32,
+            dims: vec![values],
+        };
+        self.tensors.push((shape, Vec::new()));
+        self
     }
 
     /// What the job is after so many steps.
@@ -80,19 +85,11 @@ impl State for Learner {
         self.tensors.iter().map(|(shape, _)| shape.clone()).collect()
     }
 
-    fn whole(&self) -> bool {
-        self.whole
-    }
-
-    fn copy(&self, tensor: usize, from: usize, into: &mut [u8]) -> Result<(), WorkloadError> {
-        if self.silent {
-            return Err(WorkloadError::Failed(7));
-        }
+    fn copy(&self, tensor: usize, from: usize, into: &mut [u8]) {
         let values = &self.tensors[tensor].1[from / 4..];
         for (place, value) in into.as_chunks_mut::<4>().0.iter_mut().zip(values) {
             *place = value.to_le_bytes();
         }
-        Ok(())
     }
 
     fn counters(&self) -> Vec<String> {

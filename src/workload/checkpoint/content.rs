@@ -1,7 +1,6 @@
 //! A [`Checkpoint`] is what is kept of a training job, and [`State`] is a job that it can be kept of.
 
 use super::CheckpointError;
-use crate::workload::WorkloadError;
 use core::fmt;
 
 /// Which graph a state belongs to.
@@ -178,14 +177,9 @@ pub trait State {
     /// Its tensors, always in the same order.
     fn shapes(&self) -> Vec<Shape>;
 
-    /// Whether a tensor can only be copied as a whole: then each is one part, however long. The default: no.
-    fn whole(&self) -> bool {
-        false
-    }
-
     /// Copies the bytes of tensor `tensor` from byte `from` on into `into`, little-endian. `from` is a
-    /// multiple of 8, and the bytes asked for are there. After an error the snapshot is given up.
-    fn copy(&self, tensor: usize, from: usize, into: &mut [u8]) -> Result<(), WorkloadError>;
+    /// multiple of 8, and the bytes asked for are there.
+    fn copy(&self, tensor: usize, from: usize, into: &mut [u8]);
 
     /// The names of its counters, always in the same order.
     fn counters(&self) -> Vec<String>;

@@ -97,18 +97,6 @@ pub enum CheckpointError {
     Thread(io::Error),
 }
 
-impl CheckpointError {
-    /// The operating system's own number, or 0.
-    pub fn errno(&self) -> i32 {
-        match self {
-            CheckpointError::Io { error, .. } | CheckpointError::Thread(error) => {
-                error.raw_os_error().unwrap_or(0)
-            }
-            _ => 0,
-        }
-    }
-}
-
 impl fmt::Display for CheckpointError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

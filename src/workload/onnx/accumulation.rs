@@ -9,6 +9,7 @@
 use super::OnnxError;
 use super::binding::Binding;
 use super::candidate::{Candidate, Publish};
+use super::counters::Counters;
 use super::engine::{Engine, Ready};
 use super::fetch::{Fetch, Minibatches};
 use super::fetching::LEAST_FETCH;
@@ -28,7 +29,6 @@ use crate::clock::thread_time;
 use crate::limits;
 use crate::units::Nanos;
 use crate::workload::checkpoint::Identity;
-use crate::workload::feed::Position;
 use crate::workload::gate::Score;
 use crate::workload::swap::Set;
 use crate::workload::{Abort, Progress, Training, WorkloadError};
@@ -81,10 +81,8 @@ pub struct OnnxAccumulation {
     pub(super) next: u16,
     fetch: Minibatches,
     lengths: Vec<Nanos>,
-    pub(super) steps: u64,
+    pub(super) counters: Counters,
     pub(super) identity: Identity,
-    /// Of the feed, to keep with the state.
-    pub(super) position: Option<Arc<Position>>,
     candidate: Option<Candidate>,
 }
 
@@ -212,9 +210,8 @@ impl OnnxAccumulation {
             next: 0,
             fetch,
             lengths: Vec::new(),
-            steps: 0,
+            counters: Counters::default(),
             identity,
-            position: None,
             candidate,
         };
         made.measure()?;
@@ -301,7 +298,7 @@ impl OnnxAccumulation {
         }
         self.now = 1 - self.now;
         self.sums.keep(self.grads.len());
-        self.steps = self.steps.wrapping_add(1);
+        self.counters.steps = self.counters.steps.wrapping_add(1);
         Ok(Progress::Stepped { loss })
     }
 

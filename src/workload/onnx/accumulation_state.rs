@@ -2,10 +2,9 @@
 
 use super::accumulation::OnnxAccumulation;
 use super::model::Weight;
-use super::state::{copy, count, counters, restore, shape};
+use super::state::{copy, restore, shape};
 use super::tensor::Tensor;
-use crate::workload::WorkloadError;
-use crate::workload::checkpoint::{self, Checkpoint, CheckpointError, Identity, STEPS, Shape};
+use crate::workload::checkpoint::{self, Checkpoint, CheckpointError, Identity, Shape};
 use crate::workload::feed::Position;
 use std::sync::Arc;
 
@@ -44,12 +43,12 @@ impl OnnxAccumulation {
 
     /// Steps ended, those before a checkpoint that was taken up included.
     pub fn steps(&self) -> u64 {
-        self.steps
+        self.counters.steps
     }
 
     /// Keeps `position` in checkpoints beside the state, and takes it up with it.
     pub fn keep_position(&mut self, position: Arc<Position>) {
-        self.position = Some(position);
+        self.counters.position = Some(position);
     }
 }
 
@@ -62,19 +61,18 @@ impl checkpoint::State for OnnxAccumulation {
         self.present().map(|(name, tensor)| shape(name, tensor)).collect()
     }
 
-    fn copy(&self, tensor: usize, from: usize, into: &mut [u8]) -> Result<(), WorkloadError> {
+    fn copy(&self, tensor: usize, from: usize, into: &mut [u8]) {
         if let Some((_, tensor)) = self.present().nth(tensor) {
             copy(tensor, from, into);
         }
-        Ok(())
     }
 
     fn counters(&self) -> Vec<String> {
-        counters(self.position.as_ref())
+        self.counters.names()
     }
 
     fn count(&self, counter: usize) -> u64 {
-        count(self.steps, self.position.as_ref(), counter)
+        self.counters.value(counter)
     }
 
     fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
@@ -82,10 +80,7 @@ impl checkpoint::State for OnnxAccumulation {
         for (name, tensor) in self.present() {
             restore(checkpoint, name, tensor);
         }
-        self.steps = checkpoint.counter(STEPS);
-        if let Some(position) = &self.position {
-            position.restore(Position::NAMES.map(|name| checkpoint.counter(name)));
-        }
+        self.counters.restore(checkpoint);
         // A step that was begun over the old state does not go on over the new one.
         (self.next, self.fetched) = (0, 0);
         Ok(())

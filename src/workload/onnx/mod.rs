@@ -36,6 +36,7 @@ mod binding;
 mod blocks;
 mod borders;
 mod candidate;
+mod counters;
 mod cut;
 mod device;
 mod engine;

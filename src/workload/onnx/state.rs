@@ -3,8 +3,7 @@
 use super::model::Weight;
 use super::tensor::Tensor;
 use super::training::OnnxTraining;
-use crate::workload::WorkloadError;
-use crate::workload::checkpoint::{self, Checkpoint, CheckpointError, Element, Identity, STEPS, Shape};
+use crate::workload::checkpoint::{self, Checkpoint, CheckpointError, Element, Identity, Shape};
 use crate::workload::feed::Position;
 use std::sync::Arc;
 
@@ -40,20 +39,6 @@ pub(super) fn restore(checkpoint: &Checkpoint, name: &str, tensor: &Tensor) {
     }
 }
 
-/// Of a job that has a feed's position to keep, or none: the names of its counters.
-pub(super) fn counters(position: Option<&Arc<Position>>) -> Vec<String> {
-    let names = position.iter().flat_map(|_| Position::NAMES);
-    [STEPS].into_iter().chain(names).map(String::from).collect()
-}
-
-/// The value of one of them.
-pub(super) fn count(steps: u64, position: Option<&Arc<Position>>, counter: usize) -> u64 {
-    match counter.checked_sub(1) {
-        None => steps,
-        Some(place) => position.map_or(0, |position| position.value(place)),
-    }
-}
-
 impl OnnxTraining {
     /// The present value of a state tensor, copied; not for the hot path.
     pub fn state(&self, name: &str) -> Option<Vec<f32>> {
@@ -75,12 +60,12 @@ impl OnnxTraining {
 
     /// Steps ended, those before a checkpoint that was taken up included.
     pub fn steps(&self) -> u64 {
-        self.steps
+        self.counters.steps
     }
 
     /// Keeps `position` in checkpoints beside the state, and takes it up with it.
     pub fn keep_position(&mut self, position: Arc<Position>) {
-        self.position = Some(position);
+        self.counters.position = Some(position);
     }
 }
 
@@ -102,20 +87,19 @@ impl checkpoint::State for OnnxTraining {
         states.map(|state| shape(&state.name, &state.copies[0])).collect()
     }
 
-    fn copy(&self, tensor: usize, from: usize, into: &mut [u8]) -> Result<(), WorkloadError> {
+    fn copy(&self, tensor: usize, from: usize, into: &mut [u8]) {
         let state = self.memory.states.get(tensor);
         if let Some(tensor) = state.and_then(|state| state.copies.get(self.now)) {
             copy(tensor, from, into);
         }
-        Ok(())
     }
 
     fn counters(&self) -> Vec<String> {
-        counters(self.position.as_ref())
+        self.counters.names()
     }
 
     fn count(&self, counter: usize) -> u64 {
-        count(self.steps, self.position.as_ref(), counter)
+        self.counters.value(counter)
     }
 
     fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
@@ -126,10 +110,7 @@ impl checkpoint::State for OnnxTraining {
                 restore(checkpoint, &state.name, tensor);
             }
         }
-        self.steps = checkpoint.counter(STEPS);
-        if let Some(position) = &self.position {
-            position.restore(Position::NAMES.map(|name| checkpoint.counter(name)));
-        }
+        self.counters.restore(checkpoint);
         // A step that was begun over the old state does not go on over the new one.
         self.next = 0;
         Ok(())

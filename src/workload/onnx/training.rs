@@ -5,6 +5,7 @@
 
 use super::OnnxError;
 use super::candidate::{Candidate, Publish};
+use super::counters::Counters;
 use super::cut::Cuttable;
 use super::engine::{Engine, Ready};
 use super::fetch::{Fetch, Minibatches};
@@ -22,7 +23,6 @@ use super::threads::Refusals;
 use crate::limits;
 use crate::units::Nanos;
 use crate::workload::checkpoint::Identity;
-use crate::workload::feed::Position;
 use crate::workload::gate::Score;
 use crate::workload::swap::Set;
 use crate::workload::{Abort, Pieces, Progress, Training, WorkloadError};
@@ -69,10 +69,8 @@ pub struct OnnxTraining {
     pub(super) now: usize,
     minibatch: Minibatch,
     pub(super) next: u16,
-    pub(super) steps: u64,
+    pub(super) counters: Counters,
     pub(super) identity: Identity,
-    /// Of the feed, to keep with the state.
-    pub(super) position: Option<Arc<Position>>,
     candidate: Option<Candidate>,
 }
 
@@ -149,9 +147,8 @@ impl OnnxTraining {
             providers: ready.report(told.providers),
             now: 0,
             next: 0,
-            steps: 0,
+            counters: Counters::default(),
             identity: Identity::of(&name, model),
-            position: None,
             candidate,
             engine: ready,
         };
@@ -244,7 +241,7 @@ impl OnnxTraining {
             return Err(WorkloadError::NotANumber);
         }
         self.now = 1 - self.now;
-        self.steps = self.steps.wrapping_add(1);
+        self.counters.steps = self.counters.steps.wrapping_add(1);
         Ok(Progress::Stepped { loss })
     }
 }
