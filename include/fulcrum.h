@@ -194,6 +194,58 @@
 #define FULCRUM_FEED_BALANCED 2
 
 /**
+ * Execution provider: the processor. It always comes last and never fails.
+ */
+#define FULCRUM_PROVIDER_CPU 0
+
+/**
+ * Execution provider: CUDA.
+ */
+#define FULCRUM_PROVIDER_CUDA 1
+
+/**
+ * Execution provider: TensorRT. Not for training: it wants convolution weights to be constants.
+ */
+#define FULCRUM_PROVIDER_TENSORRT 2
+
+/**
+ * Standing of a provider: it ran a model of one node.
+ */
+#define FULCRUM_PROVIDER_ACTIVE 0
+
+/**
+ * Standing of a provider: this build of ONNX Runtime does not have it.
+ */
+#define FULCRUM_PROVIDER_NOT_BUILT 1
+
+/**
+ * Standing of a provider: a library that it needs was not loaded.
+ */
+#define FULCRUM_PROVIDER_NOT_LOADED 2
+
+/**
+ * Standing of a provider: it refused its options or the device.
+ */
+#define FULCRUM_PROVIDER_REFUSED 3
+
+/**
+ * Engine flag: idle threads spin between two operators. They answer some microseconds sooner, and take their
+ * processor from everything else.
+ */
+#define FULCRUM_ONNX_SPIN 1
+
+/**
+ * Flag of a model: its weights are inputs and may be exchanged, by a trainer made with it or through
+ * fulcrum_onnx_model_apply.
+ */
+#define FULCRUM_ONNX_SWAPS 1
+
+/**
+ * Flag of a model or trainer with memory_bytes: that memory is locked, so that it never leaves for a disk.
+ */
+#define FULCRUM_ONNX_LOCK_MEMORY 2
+
+/**
  * A minibatch ran: index is its stream, value its requests, span_ns the time from its start to its end.
  */
 #define FULCRUM_EVENT_MINIBATCH 1
@@ -388,6 +440,26 @@ typedef struct fulcrum_board_t fulcrum_board_t;
  * fulcrum_feed_close.
  */
 typedef struct fulcrum_feed_t fulcrum_feed_t;
+
+/**
+ * An ONNX engine: ONNX Runtime, opened while the program runs, and what a model may use of the machine. Made by
+ * fulcrum_onnx_engine_open, freed by fulcrum_onnx_engine_close. A program may have several, one that serves
+ * with TensorRT and one that trains with CUDA for example; ONNX Runtime is there once.
+ */
+typedef struct fulcrum_onnx_engine_t fulcrum_onnx_engine_t;
+
+/**
+ * An ONNX model, prepared to serve a stream. Made by fulcrum_onnx_model_open, freed by fulcrum_onnx_model_close.
+ * It is the `user` of its stream: it outlives the runtime, or is closed after fulcrum_stop.
+ */
+typedef struct fulcrum_onnx_model_t fulcrum_onnx_model_t;
+
+/**
+ * An ONNX trainer: a training graph, cut into pieces. Made by fulcrum_onnx_trainer_open, freed by
+ * fulcrum_onnx_trainer_close. It is the `user` of its job: it outlives the runtime, or is closed after
+ * fulcrum_stop.
+ */
+typedef struct fulcrum_onnx_trainer_t fulcrum_onnx_trainer_t;
 
 /**
  * A runtime: streams, jobs and the dispatcher thread that runs them. Made by fulcrum_open, freed by fulcrum_close.
@@ -909,6 +981,290 @@ typedef struct fulcrum_feed_statistics_t {
    */
   uint64_t longest_stall_ns;
 } fulcrum_feed_statistics_t;
+
+/**
+ * An option of a provider, as ONNX Runtime documents it. Its layout never changes.
+ */
+typedef struct fulcrum_option_t {
+  /**
+   * For example "trt_engine_cache_path", "trt_fp16_enable" or "device_id". Not NULL.
+   */
+  const char *key;
+  /**
+   * Its value, as a text. Not NULL.
+   */
+  const char *value;
+} fulcrum_option_t;
+
+/**
+ * A provider that is asked for. Its layout never changes.
+ */
+typedef struct fulcrum_provider_t {
+  /**
+   * FULCRUM_PROVIDER_CUDA or FULCRUM_PROVIDER_TENSORRT.
+   */
+  uint32_t provider;
+  /**
+   * How many options.
+   */
+  uint32_t option_count;
+  /**
+   * The options; NULL if there are none.
+   */
+  const struct fulcrum_option_t *options;
+} fulcrum_provider_t;
+
+/**
+ * How an engine is made. Zero means default in every field but `size`.
+ */
+typedef struct fulcrum_onnx_engine_config_t {
+  /**
+   * sizeof(fulcrum_onnx_engine_config_t); set it before anything else.
+   */
+  uint32_t size;
+  /**
+   * Threads of one piece, 1 to 32. Default 1: the dispatcher thread alone.
+   */
+  uint32_t threads;
+  /**
+   * File of ONNX Runtime, 1.17 or later. NULL: the environment variable FULCRUM_ORT_LIB if it is set, else the
+   * loader's path (libonnxruntime.so.1), else `onnxruntime/` beside one of the three folders above the
+   * program, else `target/onnxruntime/`.
+   */
+  const char *library;
+  /**
+   * The providers to try, in the order of preference. NULL: the processor alone.
+   */
+  const struct fulcrum_provider_t *providers;
+  /**
+   * How many providers.
+   */
+  uint32_t provider_count;
+  /**
+   * SCHED_FIFO priority of the threads beside the dispatcher, 1 to 99 and below the dispatcher's; 0 asks for
+   * none.
+   */
+  uint32_t priority;
+  /**
+   * Processors of these threads, one each, from the beginning again if there are more threads. NULL: wherever
+   * the system puts them.
+   */
+  const uint32_t *cpus;
+  /**
+   * How many processors.
+   */
+  uint32_t cpu_count;
+  /**
+   * FULCRUM_ONNX_SPIN or 0.
+   */
+  uint32_t flags;
+} fulcrum_onnx_engine_config_t;
+
+/**
+ * What an engine is.
+ */
+typedef struct fulcrum_onnx_engine_info_t {
+  /**
+   * sizeof(fulcrum_onnx_engine_info_t); set it before the call.
+   */
+  uint32_t size;
+  /**
+   * Providers that fulcrum_onnx_engine_provider tells of: those asked for, and the processor.
+   */
+  uint32_t provider_count;
+  /**
+   * The version that ONNX Runtime gives itself. UTF-8, zero-terminated.
+   */
+  char version[FULCRUM_NAME_BYTES];
+} fulcrum_onnx_engine_info_t;
+
+/**
+ * What became of a provider that was asked for.
+ */
+typedef struct fulcrum_provider_report_t {
+  /**
+   * sizeof(fulcrum_provider_report_t); set it before the call.
+   */
+  uint32_t size;
+  /**
+   * One of FULCRUM_PROVIDER_CPU, FULCRUM_PROVIDER_CUDA and FULCRUM_PROVIDER_TENSORRT.
+   */
+  uint32_t provider;
+  /**
+   * FULCRUM_PROVIDER_ACTIVE, or why it is not used: one of FULCRUM_PROVIDER_NOT_BUILT,
+   * FULCRUM_PROVIDER_NOT_LOADED and FULCRUM_PROVIDER_REFUSED.
+   */
+  uint32_t standing;
+  /**
+   * 0.
+   */
+  uint32_t reserved;
+  /**
+   * One sentence that says so, with ONNX Runtime's own reason. UTF-8, zero-terminated.
+   */
+  char text[FULCRUM_ERROR_BYTES];
+} fulcrum_provider_report_t;
+
+/**
+ * Writes the input row of one request, on the dispatcher thread, right before its minibatch, as part of its cost.
+ * 0: done; above 0: the minibatch fails with this number, FULCRUM_ERR_NO_DATA (502) for example. It must not
+ * throw, jump out, allocate, lock or touch files.
+ */
+typedef int32_t (*fulcrum_onnx_input_t)(void *user,
+                                        const struct fulcrum_request_t *request,
+                                        float *row,
+                                        uint32_t values);
+
+/**
+ * Makes the answer to one request of its output row, on the dispatcher thread, right after its minibatch, as part
+ * of its cost. The row is gone after the call. It must not throw, jump out, allocate, lock or touch files.
+ */
+typedef uint64_t (*fulcrum_onnx_output_t)(void *user,
+                                          const struct fulcrum_request_t *request,
+                                          const float *row,
+                                          uint32_t values);
+
+/**
+ * How a model is made.
+ */
+typedef struct fulcrum_onnx_model_config_t {
+  /**
+   * sizeof(fulcrum_onnx_model_config_t); set it before anything else.
+   */
+  uint32_t size;
+  /**
+   * The largest minibatch, 1 to 64; every size from 1 up is prepared. Default 1.
+   */
+  uint32_t minibatch;
+  /**
+   * File of the forward model: input `x` (float32, [N, ...] with N left open), output `logits` (float32,
+   * [N, ...]); every other input is a weight. `fulcrum train-graph` writes it as infer.onnx. Not NULL.
+   */
+  const char *model;
+  /**
+   * File of the weights' first values, as `fulcrum train-graph` writes it; NULL: the model has them in itself.
+   */
+  const char *weights;
+  /**
+   * Writes a request's input row. Not NULL.
+   */
+  fulcrum_onnx_input_t input;
+  /**
+   * Makes the answer of a request's output row; NULL: the answer is the index of the largest output.
+   */
+  fulcrum_onnx_output_t output;
+  /**
+   * Handed to both. May be NULL.
+   */
+  void *user;
+  /**
+   * Values of an input row, at least 1.
+   */
+  uint32_t row;
+  /**
+   * Values of an output row, at least 1.
+   */
+  uint32_t outputs;
+  /**
+   * FULCRUM_ONNX_SWAPS, FULCRUM_ONNX_LOCK_MEMORY, or-ed.
+   */
+  uint32_t flags;
+  /**
+   * How much longer than measured fulcrum_onnx_model_stream says the model takes, in thousandths. Default 150.
+   */
+  uint32_t margin_permille;
+  /**
+   * The memory the model lives in, taken from the system at once; it is refused where that is not enough. A
+   * trainer can then take none of it. 0: as much as it takes.
+   */
+  uint64_t memory_bytes;
+} fulcrum_onnx_model_config_t;
+
+/**
+ * Fetches samples, on the dispatcher thread, in the first pieces of a step. `x` has room for `samples` rows; `y` for
+ * as many labels, int64_t where they are classes and float where they are values, as the graph has it.
+ * FULCRUM_OK (0): done; anything else: there is nothing to train on yet. It must not throw, jump out, allocate,
+ * lock or touch files.
+ */
+typedef int32_t (*fulcrum_onnx_fetch_t)(void *user, uint32_t samples, float *x, void *y);
+
+/**
+ * How a trainer is made.
+ */
+typedef struct fulcrum_onnx_trainer_config_t {
+  /**
+   * sizeof(fulcrum_onnx_trainer_config_t); set it before anything else.
+   */
+  uint32_t size;
+  /**
+   * Values of a sample, at least 1.
+   */
+  uint32_t row;
+  /**
+   * File of the training graph, as `fulcrum train-graph` writes it: step.onnx. Not NULL.
+   */
+  const char *step;
+  /**
+   * File of the weights that training starts from, as `fulcrum train-graph` writes it. Not NULL.
+   */
+  const char *weights;
+  /**
+   * Where samples come from: the trainer draws its minibatches from it, and has some held out if weights are
+   * handed over. Its number of values is `row`. It may be closed before the trainer is. NULL: there is fetch.
+   */
+  struct fulcrum_feed_t *feed;
+  /**
+   * Fetches samples instead; it may draw from the feed itself, to change what it drew. NULL: there is a feed, and
+   * labels are classes.
+   */
+  fulcrum_onnx_fetch_t fetch;
+  /**
+   * Handed to fetch. May be NULL.
+   */
+  void *user;
+  /**
+   * The longest piece that is wanted, ns; the step is cut accordingly. 0: into one piece after the fetch.
+   */
+  uint64_t piece_ns;
+  /**
+   * The memory the trainer lives in, taken from the system at once; it is refused where that is not enough. 0: as
+   * much as it takes.
+   */
+  uint64_t memory_bytes;
+  /**
+   * Learning rate, above 0.
+   */
+  float lr;
+  /**
+   * How much longer than measured fulcrum_onnx_trainer_job says each piece is, in thousandths. Default 150.
+   */
+  uint32_t margin_permille;
+  /**
+   * FULCRUM_ONNX_LOCK_MEMORY or 0.
+   */
+  uint32_t flags;
+  /**
+   * Samples fetched in one piece, where a whole minibatch takes too long. Default: all.
+   */
+  uint32_t fetch_rows;
+  /**
+   * With a model: every so many samples of the feed one is held out from training, to judge weights on; at
+   * least 2. Default 4.
+   */
+  uint32_t held_out_every;
+  /**
+   * With a model: held-out samples that weights are judged on, the newest. Default 32.
+   */
+  uint32_t held_out;
+  /**
+   * With a model: samples judged in one piece, 1 to 64. Default 4.
+   */
+  uint32_t judged;
+  /**
+   * Must be 0.
+   */
+  uint32_t reserved;
+} fulcrum_onnx_trainer_config_t;
 
 /**
  * What became of a stream's requests since the start.
@@ -1658,6 +2014,41 @@ typedef struct fulcrum_sample_t {
  */
 #define FULCRUM_ERR_NO_FUNCTION 508
 
+/**
+ * The library was built without the ONNX engine: build it with the feature `onnx`.
+ */
+#define FULCRUM_ERR_NO_ONNX 601
+
+/**
+ * ONNX Runtime was not found, or not loaded; the detail says where it was looked for.
+ */
+#define FULCRUM_ERR_ONNX_MISSING 602
+
+/**
+ * The ONNX Runtime that was found is older than 1.17.
+ */
+#define FULCRUM_ERR_ONNX_TOO_OLD 603
+
+/**
+ * ONNX Runtime refused something; its own words are in the detail.
+ */
+#define FULCRUM_ERR_ONNX_REFUSED 604
+
+/**
+ * A model or weights file could not be read or written; the errno is in the detail.
+ */
+#define FULCRUM_ERR_MODEL_FILE 605
+
+/**
+ * A file is no ONNX model, or lacks or has otherwise what it is needed for; the detail says which tensor.
+ */
+#define FULCRUM_ERR_MODEL 606
+
+/**
+ * A model or trainer needs more memory than it was given.
+ */
+#define FULCRUM_ERR_ONNX_MEMORY 607
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -1862,6 +2253,256 @@ fulcrum_status_t fulcrum_feed_statistics(const struct fulcrum_feed_t *feed,
  * @return nothing
  */
 void fulcrum_feed_close(struct fulcrum_feed_t *feed);
+
+/**
+ * CONSTRUCTOR fulcrum_onnx_engine_t: opens ONNX Runtime and tries the providers that are asked for with a model of
+ * one node. One that does not work is no error: it is left out, and fulcrum_onnx_engine_provider says why.
+ *
+ * | allocates yes | blocks until the library is loaded and each provider was tried | threads any | real-time no |
+ * @param config  how it is made; NULL: the default
+ * @param[out] out  the engine, to be closed with fulcrum_onnx_engine_close
+ * @param[out] error  detail, written only on failure; may be NULL
+ * @return FULCRUM_OK, FULCRUM_ERR_NO_ONNX (601), FULCRUM_ERR_ONNX_MISSING (602), FULCRUM_ERR_ONNX_TOO_OLD (603),
+ *         FULCRUM_ERR_ONNX_REFUSED (604), FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_TOO_NEW (103), FULCRUM_ERR_SIZE (104),
+ *         FULCRUM_ERR_PATH (107)
+ */
+fulcrum_status_t fulcrum_onnx_engine_open(const struct fulcrum_onnx_engine_config_t *config,
+                                          struct fulcrum_onnx_engine_t **out,
+                                          struct fulcrum_error_t *error);
+
+/**
+ * METHOD fulcrum_onnx_engine_t: tells the version of ONNX Runtime, and of how many providers
+ * fulcrum_onnx_engine_provider tells.
+ *
+ * | allocates no | blocks no | threads any | real-time yes |
+ * @param engine  an open engine
+ * @param[out] out  what it is; its size field is set by the caller
+ * @return FULCRUM_OK, FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_SIZE (104), FULCRUM_ERR_HANDLE (105),
+ *         FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_onnx_engine_info(const struct fulcrum_onnx_engine_t *engine,
+                                          struct fulcrum_onnx_engine_info_t *out);
+
+/**
+ * METHOD fulcrum_onnx_engine_t: tells what became of a provider. They are counted from 0 in the order asked for; the
+ * processor is the last.
+ *
+ * | allocates no | blocks no | threads any | real-time no |
+ * @param engine  an open engine
+ * @param index  which provider
+ * @param[out] out  what became of it; its size field is set by the caller
+ * @return FULCRUM_OK, FULCRUM_EMPTY (1): there is none of this number; FULCRUM_ERR_ARGUMENT (101),
+ *         FULCRUM_ERR_SIZE (104), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_onnx_engine_provider(const struct fulcrum_onnx_engine_t *engine,
+                                              uint32_t index,
+                                              struct fulcrum_provider_report_t *out);
+
+/**
+ * DESTRUCTOR fulcrum_onnx_engine_t: frees the engine. Models and trainers that were made with it go on; ONNX Runtime
+ * stays loaded until the program ends. Closing NULL does nothing. Closing twice, or while another thread uses
+ * the handle, is undefined.
+ *
+ * | allocates no | blocks no | threads one, and no other call | real-time no |
+ * @param engine  the engine, or NULL
+ * @return nothing
+ */
+void fulcrum_onnx_engine_close(struct fulcrum_onnx_engine_t *engine);
+
+/**
+ * CONSTRUCTOR fulcrum_onnx_model_t: loads a model, runs every size of minibatch once, so that no later run has
+ * anything to set up, and measures the largest. The callbacks are not called yet. Building an engine of TensorRT
+ * happens here, and takes minutes without a cache.
+ *
+ * | allocates yes | blocks until the model is loaded and measured | threads any | real-time no |
+ * @param engine  an open engine
+ * @param config  how it is made; not NULL
+ * @param[out] out  the model, to be closed with fulcrum_onnx_model_close
+ * @param[out] error  detail, written only on failure; may be NULL
+ * @return FULCRUM_OK, FULCRUM_ERR_MODEL_FILE (605), FULCRUM_ERR_MODEL (606), FULCRUM_ERR_ONNX_REFUSED (604),
+ *         FULCRUM_ERR_ONNX_MEMORY (607), FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_TOO_NEW (103),
+ *         FULCRUM_ERR_SIZE (104), FULCRUM_ERR_PATH (107), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_onnx_model_open(const struct fulcrum_onnx_engine_t *engine,
+                                         const struct fulcrum_onnx_model_config_t *config,
+                                         struct fulcrum_onnx_model_t **out,
+                                         struct fulcrum_error_t *error);
+
+/**
+ * METHOD fulcrum_onnx_model_t: fills in what a stream needs to be served by this model: run, user, minibatch, cost_ns
+ * (the measured upper time of the largest minibatch and the margin; add what the callbacks take), memory_bytes
+ * and, with FULCRUM_ONNX_SWAPS, apply. All other fields stay as they are.
+ *
+ * | allocates no | blocks no | threads any | real-time no |
+ * @param model  an open model
+ * @param[in,out] stream  a struct whose size is that of this release or of a later one
+ * @return FULCRUM_OK, FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_TOO_NEW (103), FULCRUM_ERR_SIZE (104),
+ *         FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_onnx_model_stream(struct fulcrum_onnx_model_t *model,
+                                           struct fulcrum_stream_t *stream);
+
+/**
+ * CALLBACK fulcrum_run_t: runs a minibatch on a model, its user.
+ *
+ * | allocates no, but ONNX Runtime some hundred bytes a node | blocks no | threads one at a time | real-time yes |
+ * @param user  an open model
+ * @param requests  the requests
+ * @param count  how many, at most the model's minibatch
+ * @param[out] answers  an answer for each
+ * @return FULCRUM_OK, what the input callback returned, FULCRUM_ERR_UNPREPARED (501), FULCRUM_ERR_ONNX_REFUSED (604),
+ *         FULCRUM_ERR_ONNX_MEMORY (607), FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_BUSY (403),
+ *         FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ */
+int32_t fulcrum_onnx_model_run(void *user,
+                               const struct fulcrum_request_t *requests,
+                               uint32_t count,
+                               uint64_t *answers);
+
+/**
+ * CALLBACK fulcrum_apply_t: has a model, its user, run with another set of its weights from the next minibatch on.
+ * Without FULCRUM_ONNX_SWAPS it does nothing.
+ *
+ * | allocates no | blocks no | threads one at a time | real-time yes |
+ * @param user  an open model
+ * @param set  the set, below FULCRUM_WEIGHT_SETS
+ * @param version  of its weights
+ * @return nothing
+ */
+void fulcrum_onnx_model_apply(void *user,
+                              uint32_t set,
+                              uint32_t version);
+
+/**
+ * DESTRUCTOR fulcrum_onnx_model_t: frees the model. Stop the runtime first that it serves; a trainer that was made
+ * with it goes on. Closing NULL does nothing. Closing twice, or while another thread uses the handle, is
+ * undefined.
+ *
+ * | allocates no | blocks no | threads one, and no other call | real-time no |
+ * @param model  the model, or NULL
+ * @return nothing
+ */
+void fulcrum_onnx_model_close(struct fulcrum_onnx_model_t *model);
+
+/**
+ * CONSTRUCTOR fulcrum_onnx_trainer_t: loads a training graph, measures its nodes, cuts it into pieces and runs each
+ * several times, so that no later run has anything to set up. With a model its weights can be handed over to
+ * that: samples are then held out from the feed, from now on until the trainer is closed. The fetch callback is
+ * not called yet.
+ *
+ * | allocates yes | blocks until the graph is loaded, measured and cut | threads any | real-time no |
+ * @param engine  an open engine
+ * @param model  the model that takes the weights, with FULCRUM_ONNX_SWAPS; NULL: none does
+ * @param config  how it is made; not NULL
+ * @param[out] out  the trainer, to be closed with fulcrum_onnx_trainer_close
+ * @param[out] error  detail, written only on failure; may be NULL
+ * @return FULCRUM_OK, FULCRUM_ERR_MODEL_FILE (605), FULCRUM_ERR_MODEL (606), FULCRUM_ERR_ONNX_REFUSED (604),
+ *         FULCRUM_ERR_ONNX_MEMORY (607), FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_TOO_NEW (103),
+ *         FULCRUM_ERR_SIZE (104), FULCRUM_ERR_PATH (107), FULCRUM_ERR_HANDLE (105),
+ *         FULCRUM_ERR_BUSY (403): a sample was being pushed that very moment; FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_onnx_trainer_open(const struct fulcrum_onnx_engine_t *engine,
+                                           const struct fulcrum_onnx_model_t *model,
+                                           const struct fulcrum_onnx_trainer_config_t *config,
+                                           struct fulcrum_onnx_trainer_t **out,
+                                           struct fulcrum_error_t *error);
+
+/**
+ * METHOD fulcrum_onnx_trainer_t: fills in what a job needs to run this trainer: piece_count, piece_ns (measured upper
+ * times and the margin, in the trainer's own memory; add what a fetch callback takes to its own), run_piece, user,
+ * memory_bytes and, with a model, fill and eval with their lengths and numbers. All other fields stay as they
+ * are; for a job whose pieces can be given up set abort to fulcrum_onnx_trainer_abort, and abort_ns.
+ *
+ * | allocates no | blocks no | threads any | real-time no |
+ * @param trainer  an open trainer
+ * @param[in,out] job  a struct whose size is that of this release or of a later one
+ * @return FULCRUM_OK, FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_TOO_NEW (103), FULCRUM_ERR_SIZE (104),
+ *         FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_onnx_trainer_job(struct fulcrum_onnx_trainer_t *trainer,
+                                          struct fulcrum_job_t *job);
+
+/**
+ * CALLBACK fulcrum_run_piece_t: runs a piece of a trainer, its user.
+ *
+ * | allocates no, but ONNX Runtime some hundred bytes a node | blocks no | threads one at a time | real-time yes |
+ * @param user  an open trainer
+ * @param piece  which piece, counted from 0
+ * @param[out] loss  written with the step's last piece; not a number where the step came to nothing
+ * @return FULCRUM_PIECE_RAN, FULCRUM_PIECE_STEPPED, FULCRUM_PIECE_DRY, FULCRUM_PIECE_ABORTED, or why it failed:
+ *         FULCRUM_ERR_ONNX_REFUSED (604), FULCRUM_ERR_ONNX_MEMORY (607), FULCRUM_ERR_ARGUMENT (101): also where it is not
+ *         the next piece; FULCRUM_ERR_BUSY (403), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ */
+int32_t fulcrum_onnx_trainer_run_piece(void *user,
+                                       uint32_t piece,
+                                       float *loss);
+
+/**
+ * CALLBACK fulcrum_abort_t: ends the running piece of a trainer, its user, through ONNX Runtime's own flag for it,
+ * which is looked at between two nodes.
+ *
+ * | allocates no | blocks no | threads any | real-time yes |
+ * @param user  an open trainer
+ * @return nothing
+ */
+void fulcrum_onnx_trainer_abort(void *user);
+
+/**
+ * CALLBACK fulcrum_fill_t: copies a part of the weights of a trainer, its user, into a set of its model that does not
+ * serve.
+ *
+ * | allocates no | blocks no | threads one at a time | real-time yes |
+ * @param user  an open trainer, made with a model
+ * @param set  the set, below FULCRUM_WEIGHT_SETS
+ * @param part  which part, counted from 0
+ * @return FULCRUM_OK, FULCRUM_PIECE_ABORTED, FULCRUM_ERR_ARGUMENT (101): no such set, or it serves;
+ *         FULCRUM_ERR_NO_FUNCTION (508), FULCRUM_ERR_ONNX_REFUSED (604), FULCRUM_ERR_BUSY (403),
+ *         FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ */
+int32_t fulcrum_onnx_trainer_fill(void *user,
+                                  uint32_t set,
+                                  uint32_t part);
+
+/**
+ * CALLBACK fulcrum_eval_t: judges a set of weights of a trainer's model on a part of the held-out samples, by cross
+ * entropy and by right answers.
+ *
+ * | allocates no | blocks no | threads one at a time | real-time yes |
+ * @param user  an open trainer, made with a model
+ * @param set  the set, below FULCRUM_WEIGHT_SETS
+ * @param part  which part, counted from 0
+ * @param[out] score  what it is worth
+ * @return as fulcrum_onnx_trainer_fill
+ */
+int32_t fulcrum_onnx_trainer_eval(void *user,
+                                  uint32_t set,
+                                  uint32_t part,
+                                  struct fulcrum_score_t *score);
+
+/**
+ * METHOD fulcrum_onnx_trainer_t: writes the present weights to a file, in the form of those that training started
+ * from. The file is written whole or not at all. For before the start and after the stop of the runtime.
+ *
+ * | allocates yes | blocks until the file is on disk | threads one at a time, no callback | real-time no |
+ * @param trainer  an open trainer
+ * @param path  the file; one that is there is replaced
+ * @param[out] error  detail, written only on failure; may be NULL
+ * @return FULCRUM_OK, FULCRUM_ERR_MODEL_FILE (605), FULCRUM_ERR_PATH (107), FULCRUM_ERR_BUSY (403),
+ *         FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_onnx_trainer_write(const struct fulcrum_onnx_trainer_t *trainer,
+                                            const char *path,
+                                            struct fulcrum_error_t *error);
+
+/**
+ * DESTRUCTOR fulcrum_onnx_trainer_t: frees the trainer. Stop the runtime first that it trains in. Closing NULL does
+ * nothing. Closing twice, or while another thread uses the handle, is undefined.
+ *
+ * | allocates no | blocks no | threads one, and no other call | real-time no |
+ * @param trainer  the trainer, or NULL
+ * @return nothing
+ */
+void fulcrum_onnx_trainer_close(struct fulcrum_onnx_trainer_t *trainer);
 
 /**
  * FUNCTION: returns the present moment on CLOCK_MONOTONIC, the clock of every moment in this header, ns.

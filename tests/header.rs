@@ -100,10 +100,11 @@ fn the_check_sees_an_item_without_a_comment() {
 fn every_function_says_what_it_costs_and_every_code_it_names_is_right() {
     let header = committed();
     let number = |name: &str| {
-        let define = header
-            .lines()
-            .find_map(|line| line.strip_prefix("#define ")?.strip_prefix(name));
-        define.and_then(|rest| rest.strip_prefix(' ')).map(str::to_owned)
+        let define = |line: &'_ str| -> Option<String> {
+            let value = line.strip_prefix("#define ")?.strip_prefix(name)?;
+            value.strip_prefix(' ').map(str::to_owned)
+        };
+        header.lines().find_map(define)
     };
     let mut functions = BTreeSet::new();
     for comment in header.split("/**").skip(1) {

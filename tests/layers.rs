@@ -39,8 +39,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "ffi",
         &[
-            "units", "limits", "clock", "bound", "trace", "board", "power", "plan", "schedule", "workload",
-            "runtime",
+            "units", "limits", "clock", "bound", "trace", "file", "board", "power", "plan", "schedule",
+            "workload", "runtime",
         ],
     ),
 ];

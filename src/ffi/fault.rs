@@ -36,6 +36,8 @@ pub(super) enum Fault {
     NoVersion(u32),
     /// What the call needs.
     Phase(&'static str),
+    /// The ONNX engine refused something or is not there: its code, the errno or 0, and what it says.
+    Onnx(fulcrum_status_t, i32, String),
     /// Another thread is in the same call.
     Busy,
     /// The queue is full.
@@ -88,6 +90,7 @@ impl Fault {
             Fault::NoSwap(_) => FULCRUM_ERR_NO_SWAP,
             Fault::NoVersion(_) => FULCRUM_ERR_NO_VERSION,
             Fault::Phase(_) => FULCRUM_ERR_PHASE,
+            Fault::Onnx(code, ..) => *code,
             Fault::Busy => FULCRUM_ERR_BUSY,
             Fault::Full => FULCRUM_ERR_FULL,
             Fault::Callback => FULCRUM_ERR_CALLBACK,
@@ -169,6 +172,7 @@ impl Fault {
                 error.raw_os_error().unwrap_or(0)
             }
             Fault::Preset(PresetError::NoConf(error)) => error.errno(),
+            Fault::Onnx(_, errno, _) => *errno,
             _ => 0,
         }
     }
@@ -198,6 +202,7 @@ impl fmt::Display for Fault {
             | Fault::Path(what)
             | Fault::Phase(what)
             | Fault::NoKnob(what) => f.write_str(what),
+            Fault::Onnx(_, _, what) => f.write_str(what),
             Fault::Size(what, size) => {
                 write!(
                     f,

@@ -12,7 +12,9 @@ use super::status::{FULCRUM_EMPTY, FULCRUM_ERR_FULL, FULCRUM_OK, fulcrum_status_
 use crate::clock::{Clock, Monotonic};
 use crate::limits;
 use crate::schedule::statistics::Counter;
-use crate::workload::feed::{Config, Feed, Policy, Pusher, Statistics};
+use crate::workload::feed::{Config, Feed, Policy, Split, Statistics};
+#[cfg(feature = "onnx")]
+use crate::workload::feed::{HeldOut, handover};
 use core::ptr::null_mut;
 use std::sync::Arc;
 
@@ -121,8 +123,11 @@ impl fulcrum_feed_config_t {
 pub(super) struct FeedHandle {
     row: usize,
     capacity: usize,
-    pusher: Gate<Pusher>,
-    feed: Gate<Feed>,
+    #[cfg(feature = "onnx")]
+    waiting: usize,
+    pusher: Gate<Split>,
+    /// Shared with a trainer of the ONNX engine.
+    feed: Arc<Gate<Feed>>,
     statistics: Arc<Statistics>,
     /// Written inside the pusher's gate.
     turned_away: Counter,
@@ -132,6 +137,33 @@ impl Named for fulcrum_feed_t {
     type Object = FeedHandle;
     /// "fulfeed" and a 1.
     const MAGIC: u64 = u64::from_be_bytes(*b"fulfeed1");
+}
+
+#[cfg(feature = "onnx")]
+impl FeedHandle {
+    /// Values of a sample.
+    pub(super) fn row(&self) -> usize {
+        self.row
+    }
+
+    /// The end that draws.
+    pub(super) fn shared(&self) -> Arc<Gate<Feed>> {
+        Arc::clone(&self.feed)
+    }
+
+    /// From now on holds out every `every`-th sample that is pushed, as long as what it answers lives: the
+    /// newest `capacity` of them.
+    pub(super) fn hold_out(&self, every: u32, capacity: usize) -> Result<HeldOut, Fault> {
+        let (to_gate, held_out) = handover(self.row, self.waiting.max(1));
+        let mut split = self.pusher.enter().ok_or(Fault::Busy)?;
+        if split.holds_out() {
+            return Err(Fault::Argument(
+                "the feed's held-out samples go to another trainer; close that one first, or open a feed for each",
+            ));
+        }
+        split.hold_out(to_gate, every);
+        Ok(HeldOut::new(held_out, capacity))
+    }
 }
 
 /// What came of a feed since it was opened.
@@ -194,9 +226,11 @@ pub unsafe extern "C" fn fulcrum_feed_open(
         Ok(FeedHandle {
             row: config.row,
             capacity: config.capacity,
+            #[cfg(feature = "onnx")]
+            waiting: config.waiting,
             statistics: Arc::clone(feed.statistics()),
-            pusher: Gate::new(pusher),
-            feed: Gate::new(feed),
+            pusher: Gate::new(Split::undivided(pusher)),
+            feed: Arc::new(Gate::new(feed)),
             turned_away: Counter::default(),
         })
     };

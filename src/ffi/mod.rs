@@ -37,6 +37,12 @@ pub mod job;
 
 pub mod feed;
 
+pub mod onnx_engine;
+
+pub mod onnx_model;
+
+pub mod onnx_trainer;
+
 pub mod request;
 
 pub mod statistics;
@@ -62,6 +68,11 @@ mod changing;
 mod fault;
 mod gate;
 mod handle;
+#[cfg(feature = "onnx")]
+mod onnx;
+#[cfg(not(feature = "onnx"))]
+#[path = "onnx_absent.rs"]
+mod onnx;
 mod opaque;
 pub mod sized;
 mod text;

@@ -71,6 +71,24 @@ pub(super) unsafe fn read<T: Growing>(from: *const T, null: &'static str) -> Res
     }
 }
 
+/// Copies a caller's struct that a call is going to [write] to, all of its first `room` bytes.
+///
+/// # Safety
+/// As for [`read`].
+pub(super) unsafe fn read_of<T: Growing>(
+    from: *const T,
+    room: usize,
+    null: &'static str,
+) -> Result<T, Fault> {
+    // SAFETY: as the caller promises.
+    let size = unsafe { claimed(from, null)? };
+    if size < room {
+        return Err(Fault::Size(T::NAME, size as u32));
+    }
+    // SAFETY: as above.
+    unsafe { read(from, null) }
+}
+
 /// Writes `value` into a caller's struct, as much of it as there is room for; a longer one gets zeros behind it. The
 /// size field stays as it is.
 ///
@@ -175,6 +193,50 @@ pub(super) unsafe fn path(text: *const c_char) -> Result<Option<PathBuf>, Fault>
             "the path does not end within 4096 bytes, its zero included",
         )),
     }
+}
+
+/// Copies a path that must be there.
+///
+/// # Safety
+/// As for [`path`].
+pub(super) unsafe fn path_of(text: *const c_char, null: &'static str) -> Result<PathBuf, Fault> {
+    // SAFETY: as the caller promises.
+    unsafe { path(text) }?.ok_or(Fault::Argument(null))
+}
+
+/// Copies a text. Reads up to its terminating zero and never beyond [`FULCRUM_PATH_BYTES`].
+///
+/// # Safety
+/// As for [`path`].
+#[cfg(feature = "onnx")]
+pub(super) unsafe fn text(text: *const c_char, wrong: &'static str) -> Result<String, Fault> {
+    if text.is_null() {
+        return Err(Fault::Argument(wrong));
+    }
+    // SAFETY: as the caller promises.
+    let bytes = unsafe { terminated(text, FULCRUM_PATH_BYTES) }.ok_or(Fault::Argument(wrong))?;
+    let text = core::str::from_utf8(bytes).map_err(|_| Fault::Argument(wrong))?;
+    Ok(text.to_owned())
+}
+
+/// `count` values of C; none where `count` is 0.
+///
+/// # Safety
+/// `from` is NULL, or points to `count` readable values that stay as they are.
+#[cfg(feature = "onnx")]
+pub(super) unsafe fn values<'a, T>(
+    from: *const T,
+    count: u32,
+    wrong: &'static str,
+) -> Result<&'a [T], Fault> {
+    if count == 0 {
+        return Ok(&[]);
+    }
+    if from.is_null() || !from.is_aligned() {
+        return Err(Fault::Argument(wrong));
+    }
+    // SAFETY: neither NULL nor misaligned; the caller promises `count` values.
+    Ok(unsafe { core::slice::from_raw_parts(from, count as usize) })
 }
 
 /// The bytes before the first zero; `None` where there is none among the first `limit`.

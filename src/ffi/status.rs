@@ -146,6 +146,23 @@ pub const FULCRUM_ERR_ABORTED: fulcrum_status_t = 507;
 /// The workload does not offer what it was asked for. Never in a completion.
 pub const FULCRUM_ERR_NO_FUNCTION: fulcrum_status_t = 508;
 
+// 6xx: the ONNX engine. Last added: 607.
+
+/// The library was built without the ONNX engine: build it with the feature `onnx`.
+pub const FULCRUM_ERR_NO_ONNX: fulcrum_status_t = 601;
+/// ONNX Runtime was not found, or not loaded; the detail says where it was looked for.
+pub const FULCRUM_ERR_ONNX_MISSING: fulcrum_status_t = 602;
+/// The ONNX Runtime that was found is older than 1.17.
+pub const FULCRUM_ERR_ONNX_TOO_OLD: fulcrum_status_t = 603;
+/// ONNX Runtime refused something; its own words are in the detail.
+pub const FULCRUM_ERR_ONNX_REFUSED: fulcrum_status_t = 604;
+/// A model or weights file could not be read or written; the errno is in the detail.
+pub const FULCRUM_ERR_MODEL_FILE: fulcrum_status_t = 605;
+/// A file is no ONNX model, or lacks or has otherwise what it is needed for; the detail says which tensor.
+pub const FULCRUM_ERR_MODEL: fulcrum_status_t = 606;
+/// A model or trainer needs more memory than it was given.
+pub const FULCRUM_ERR_ONNX_MEMORY: fulcrum_status_t = 607;
+
 /// FUNCTION: returns one English sentence for a status. The text is static: never free it, never write to it.
 ///
 /// | allocates no | blocks no | threads any | real-time yes |
@@ -220,6 +237,15 @@ pub(super) const fn text(status: fulcrum_status_t) -> &'static CStr {
         FULCRUM_ERR_ABORTED => c"the piece was given up for a request, and is run again",
         FULCRUM_ERR_PANICKED => c"the workload's own code panicked",
         FULCRUM_ERR_NO_FUNCTION => c"the workload was registered without the function for this",
+        FULCRUM_ERR_NO_ONNX => {
+            c"the library was built without the ONNX engine; build it with the feature onnx"
+        }
+        FULCRUM_ERR_ONNX_MISSING => c"ONNX Runtime was not found or not loaded",
+        FULCRUM_ERR_ONNX_TOO_OLD => c"the ONNX Runtime that was found is older than 1.17",
+        FULCRUM_ERR_ONNX_REFUSED => c"ONNX Runtime refused something",
+        FULCRUM_ERR_MODEL_FILE => c"a model or weights file could not be read or written",
+        FULCRUM_ERR_MODEL => c"a file is no ONNX model, or lacks or has otherwise what it is needed for",
+        FULCRUM_ERR_ONNX_MEMORY => c"a model or trainer needs more memory than it was given",
         _ => c"unknown status",
     }
 }

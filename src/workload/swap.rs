@@ -124,6 +124,49 @@ pub fn channel() -> (Publisher, Serving, Reverter) {
     )
 }
 
+/// A swap that does not choose: its end is told by number which set serves, by a swap on the other side of
+/// the C ABI.
+#[cfg(feature = "onnx")]
+pub(crate) fn told() -> (Told, Serving) {
+    let (publisher, serving, _) = channel();
+    (
+        Told {
+            shared: publisher.shared,
+        },
+        serving,
+    )
+}
+
+/// The end of a [swap that is told](told) which set serves.
+#[cfg(feature = "onnx")]
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    shared: Arc<Shared>,
+}
+
+#[cfg(feature = "onnx")]
+impl Told {
+    /// Set `set` serves from the next minibatch on, with weights of this version; false where there is no
+    /// such set.
+    pub(crate) fn serve(&self, set: usize, version: u32) -> bool {
+        let Some(place) = self.shared.versions.get(set) else {
+            return false;
+        };
+        place.store(version, Relaxed);
+        self.shared.change(|state| Some(state.swapped(set as u64)));
+        true
+    }
+
+    /// The set of this number: spare unless it serves.
+    pub(crate) fn set(&self, index: usize) -> Option<Set<'_>> {
+        (index < SETS).then(|| Set {
+            index,
+            spare: self.shared.state().serving != index as u64,
+            of: &self.shared,
+        })
+    }
+}
+
 /// A set of weights that its holder may read, or fill if it is spare. Engines take it instead of a number, so
 /// that no set is written that somebody reads.
 #[derive(Debug)]

@@ -60,6 +60,11 @@ impl Pusher {
         // The tag follows the values, so who sees the tag sees the sample.
         self.tags.push(tag).map_err(|_| Full)
     }
+
+    /// Whether the user's end is gone.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.tags.is_abandoned()
+    }
 }
 
 impl Puller {

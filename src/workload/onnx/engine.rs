@@ -26,6 +26,13 @@ pub struct Engine {
     pub staged: bool,
 }
 
+impl Engine {
+    /// Tries the providers that it asks for, as the registration of a workload does.
+    pub fn report(&self, library: &Library) -> Result<ProviderReport, OnnxError> {
+        Ok(Ready::new(library, self)?.report(Vec::new()))
+    }
+}
+
 /// An [`Engine`] of which is known what works.
 pub(super) struct Ready {
     pub(super) threads: Threads,

@@ -14,11 +14,18 @@ use super::threads::Refusals;
 use super::transfer::{self, Transfer};
 use super::weight_sets::{self, WeightSets, bind};
 use crate::limits;
+use crate::units::Nanos;
 use crate::workload::{Inference, Request, WorkloadError, swap};
 use std::sync::Arc;
 
 /// Writes the input row of one request.
 pub type Fill = Box<dyn FnMut(&Request, &mut [f32]) -> Result<(), WorkloadError> + Send>;
+
+/// Makes the answer to one request of its output row.
+pub type Read = Box<dyn FnMut(&Request, &[f32]) -> u64 + Send>;
+
+/// Runs by which a minibatch is measured; the second longest counts, so that one interruption does not.
+const MEASURED: usize = 40;
 
 /// How a model serves a stream.
 pub struct InferenceConfig {
@@ -40,7 +47,8 @@ pub struct InferenceConfig {
     pub engine: Engine,
 }
 
-/// A forward model serving a stream. Its answer to a request is the index of the largest output.
+/// A forward model serving a stream. Its answer to a request is the index of the largest output, unless
+/// [`OnnxInference::read_with`] says otherwise.
 pub struct OnnxInference {
     /// `[set][minibatch - 1]`: each size over each set of weights, so that a swap is a change of index.
     bindings: Vec<Vec<Binding>>,
@@ -56,6 +64,7 @@ pub struct OnnxInference {
     classes: usize,
     version: u32,
     fill: Fill,
+    read: Read,
     swap: Option<swap::Serving>,
     sets: Option<WeightSets>,
 }
@@ -170,6 +179,7 @@ impl OnnxInference {
             classes,
             version: 0,
             fill,
+            read: Box::new(largest),
             swap,
             sets,
         })
@@ -179,6 +189,37 @@ impl OnnxInference {
     /// without a swap.
     pub fn take_weight_sets(&mut self) -> Option<WeightSets> {
         self.sets.take()
+    }
+
+    /// Has `read` make the answers; for before the start. It is called on the dispatcher thread, right after the
+    /// run.
+    pub fn read_with(&mut self, read: Read) {
+        self.read = read;
+    }
+
+    /// The upper time of the largest minibatch, input and answers apart: the processor's where it runs on the
+    /// calling thread alone.
+    pub fn measure(&mut self) -> Result<Nanos, WorkloadError> {
+        let OnnxInference {
+            bindings,
+            send,
+            engine,
+            ..
+        } = self;
+        let size = bindings.first().map_or(0, Vec::len);
+        let wrong = WorkloadError::Minibatch(size as u32);
+        let last = bindings.first_mut().and_then(|sizes| sizes.last_mut());
+        let (binding, mut copy) = (last.ok_or(wrong)?, send.last_mut());
+        let mut times = [Nanos::ZERO; MEASURED];
+        for time in &mut times {
+            let start = engine.now();
+            let sent = copy.as_deref_mut().map_or(Ok(()), Transfer::run);
+            let ran = sent.and_then(|()| binding.run());
+            ran.map_err(|error| code(&error))?;
+            *time = engine.now() - start;
+        }
+        times.sort_unstable();
+        Ok(times.iter().rev().nth(1).copied().unwrap_or_default())
     }
 
     /// Brings the rows of `requests` to the input and runs the session, and nothing else of an inference: what a bare loop
@@ -227,15 +268,9 @@ impl Inference for OnnxInference {
         let binding = sizes.get_mut(size).ok_or(wrong)?;
         binding.run().map_err(|error| code(&error))?;
         drop(running);
-        for (answer, logits) in answers
-            .iter_mut()
-            .zip(self.logits.f32().chunks_exact(self.classes))
-        {
-            let largest = logits
-                .iter()
-                .enumerate()
-                .max_by(|left, right| left.1.total_cmp(right.1));
-            *answer = largest.map_or(0, |(index, _)| index as u64);
+        let outputs = self.logits.f32().chunks_exact(self.classes);
+        for ((answer, request), output) in answers.iter_mut().zip(requests).zip(outputs) {
+            *answer = (self.read)(request, output);
         }
         Ok(())
     }
@@ -250,8 +285,15 @@ impl Inference for OnnxInference {
     }
 }
 
+/// The index of the largest output.
+fn largest(_: &Request, output: &[f32]) -> u64 {
+    let all = output.iter().enumerate();
+    let largest = all.max_by(|left, right| left.1.total_cmp(right.1));
+    largest.map_or(0, |(index, _)| index as u64)
+}
+
 /// Code of [`WorkloadError::Failed`] when ONNX Runtime refused a run.
-const ENGINE: i32 = -1;
+pub const ENGINE: i32 = -1;
 
 /// Code of [`WorkloadError::Failed`] when a run did not fit into its workload's own [`Arena`](super::Arena).
 pub const OUT_OF_MEMORY: i32 = -3;

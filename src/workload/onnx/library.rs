@@ -63,12 +63,21 @@ impl Library {
         let named = std::env::var_os("FULCRUM_ORT_LIB").map(PathBuf::from);
         let mut tried = Vec::new();
         for place in named.map_or_else(places, |path| vec![path]) {
-            match open_at(&place) {
+            match base_of(&place) {
                 Ok(base) => return Library::from_base(base, &place),
                 Err(reason) => tried.push((place.display().to_string(), reason)),
             }
         }
         Err(OnnxError::Missing(tried))
+    }
+
+    /// Opens ONNX Runtime at `path` and looks nowhere else. A name without a slash is looked for on the
+    /// loader's path.
+    pub fn open_at(path: &Path) -> Result<Library, OnnxError> {
+        match base_of(path) {
+            Ok(base) => Library::from_base(base, path),
+            Err(reason) => Err(OnnxError::Missing(vec![(path.display().to_string(), reason)])),
+        }
     }
 
     fn from_base(base: *const OrtApiBase, path: &Path) -> Result<Library, OnnxError> {
@@ -206,7 +215,7 @@ fn places() -> Vec<PathBuf> {
     places
 }
 
-fn open_at(path: &Path) -> Result<*const OrtApiBase, String> {
+fn base_of(path: &Path) -> Result<*const OrtApiBase, String> {
     use std::os::unix::ffi::OsStrExt;
     let name =
         CString::new(path.as_os_str().as_bytes()).map_err(|_| "the path holds a NUL byte".to_string())?;

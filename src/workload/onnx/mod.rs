@@ -76,7 +76,7 @@ pub use candidate::Publish;
 pub use engine::Engine;
 pub use error::OnnxError;
 pub use fetch::{Fetch, FetchValues, Minibatches};
-pub use inference::{Fill, InferenceConfig, OUT_OF_MEMORY, OnnxInference};
+pub use inference::{ENGINE, Fill, InferenceConfig, OUT_OF_MEMORY, OnnxInference, Read};
 pub use library::Library;
 pub use memory_budget::MemoryBudget;
 pub use provider::{Provider, ProviderReport, ProviderState, Providers, TensorRt};

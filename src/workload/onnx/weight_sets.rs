@@ -14,7 +14,8 @@ use crate::workload::swap;
 use std::sync::Arc;
 
 /// The sets of weights that go round, for the trainer that fills and judges them. Who writes and reads which,
-/// when, is what the swap says.
+/// when, is what the swap says. Cheap to clone; the clones are the same sets.
+#[derive(Clone)]
 pub struct WeightSets {
     pub(super) session: Arc<Session>,
     /// Of the forward model.
