@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// fulcrum for C++17: who owns the runtime, the board and the feed, and nothing else. Everything is documented
-// in fulcrum.h; each member here is the function of the same name. No exceptions, no allocation, no library
+// fulcrum for C++17: who owns the runtime, the board, the feed and the parts of the ONNX engine, and nothing
+// else. Everything is documented in fulcrum.h; each member here is the function of the same name. No exceptions, no allocation, no library
 // code beside libfulcrum.
 
 #ifndef FULCRUM_HPP
@@ -201,6 +201,90 @@ class Feed {
     void operator()(fulcrum_feed_t *feed) const noexcept { fulcrum_feed_close(feed); }
   };
   std::unique_ptr<fulcrum_feed_t, Close> feed_;
+};
+
+/// Owns an ONNX engine and closes it exactly once. Can be moved, not copied. An empty one answers FULCRUM_ERR_HANDLE.
+class OnnxEngine {
+ public:
+  /// Opens ONNX Runtime; whatever this object owned before is closed once that succeeded.
+  Status open(const fulcrum_onnx_engine_config_t *config = nullptr, fulcrum_error_t *error = nullptr) noexcept {
+    fulcrum_onnx_engine_t *opened = nullptr;
+    const Status status = fulcrum_onnx_engine_open(config, &opened, error);
+    if (status.ok()) engine_.reset(opened);
+    return status;
+  }
+  Status info(fulcrum_onnx_engine_info_t &out) const noexcept { return fulcrum_onnx_engine_info(get(), &out); }
+  Status provider(uint32_t index, fulcrum_provider_report_t &out) const noexcept {
+    return fulcrum_onnx_engine_provider(get(), index, &out);
+  }
+  void close() noexcept { engine_.reset(); }
+
+  /// The handle for functions of fulcrum.h; still owned here.
+  fulcrum_onnx_engine_t *get() const noexcept { return engine_.get(); }
+  explicit operator bool() const noexcept { return engine_ != nullptr; }
+
+ private:
+  struct Close {
+    void operator()(fulcrum_onnx_engine_t *engine) const noexcept { fulcrum_onnx_engine_close(engine); }
+  };
+  std::unique_ptr<fulcrum_onnx_engine_t, Close> engine_;
+};
+
+/// Owns an ONNX model and closes it exactly once. Can be moved, not copied. An empty one answers FULCRUM_ERR_HANDLE.
+/// It outlives the runtime whose stream it serves: declare it before.
+class OnnxModel {
+ public:
+  /// Loads a model; whatever this object owned before is closed once that succeeded.
+  Status open(const OnnxEngine &engine, const fulcrum_onnx_model_config_t &config,
+              fulcrum_error_t *error = nullptr) noexcept {
+    fulcrum_onnx_model_t *opened = nullptr;
+    const Status status = fulcrum_onnx_model_open(engine.get(), &config, &opened, error);
+    if (status.ok()) model_.reset(opened);
+    return status;
+  }
+  Status stream(fulcrum_stream_t &stream) noexcept { return fulcrum_onnx_model_stream(get(), &stream); }
+  void close() noexcept { model_.reset(); }
+
+  /// The handle for functions of fulcrum.h; still owned here.
+  fulcrum_onnx_model_t *get() const noexcept { return model_.get(); }
+  explicit operator bool() const noexcept { return model_ != nullptr; }
+
+ private:
+  struct Close {
+    void operator()(fulcrum_onnx_model_t *model) const noexcept { fulcrum_onnx_model_close(model); }
+  };
+  std::unique_ptr<fulcrum_onnx_model_t, Close> model_;
+};
+
+/// Owns an ONNX trainer and closes it exactly once. Can be moved, not copied. An empty one answers
+/// FULCRUM_ERR_HANDLE. It outlives the runtime whose job it runs: declare it before.
+class OnnxTrainer {
+ public:
+  /// Loads a training graph; whatever this object owned before is closed once that succeeded. `model` takes the
+  /// weights; nullptr: none does.
+  Status open(const OnnxEngine &engine, const OnnxModel *model, const fulcrum_onnx_trainer_config_t &config,
+              fulcrum_error_t *error = nullptr) noexcept {
+    fulcrum_onnx_trainer_t *opened = nullptr;
+    const Status status =
+        fulcrum_onnx_trainer_open(engine.get(), model ? model->get() : nullptr, &config, &opened, error);
+    if (status.ok()) trainer_.reset(opened);
+    return status;
+  }
+  Status job(fulcrum_job_t &job) noexcept { return fulcrum_onnx_trainer_job(get(), &job); }
+  Status write(const char *path, fulcrum_error_t *error = nullptr) const noexcept {
+    return fulcrum_onnx_trainer_write(get(), path, error);
+  }
+  void close() noexcept { trainer_.reset(); }
+
+  /// The handle for functions of fulcrum.h; still owned here.
+  fulcrum_onnx_trainer_t *get() const noexcept { return trainer_.get(); }
+  explicit operator bool() const noexcept { return trainer_ != nullptr; }
+
+ private:
+  struct Close {
+    void operator()(fulcrum_onnx_trainer_t *trainer) const noexcept { fulcrum_onnx_trainer_close(trainer); }
+  };
+  std::unique_ptr<fulcrum_onnx_trainer_t, Close> trainer_;
 };
 
 }  // namespace fulcrum

@@ -177,3 +177,126 @@ fn neither_pushing_nor_drawing_samples_allocates() {
         fulcrum_feed_close(feed);
     }
 }
+
+#[cfg(feature = "onnx")]
+mod onnx {
+    //! The callbacks of the ONNX engine. ONNX Runtime's own few hundred bytes come from C's allocator.
+
+    use super::counting::calls;
+    use core::ffi::c_void;
+    use core::mem::zeroed;
+    use core::ptr::{null, null_mut};
+    use fulcrum::ffi::feed::{
+        fulcrum_feed_close, fulcrum_feed_config_t, fulcrum_feed_open, fulcrum_feed_push,
+    };
+    use fulcrum::ffi::job::fulcrum_job_t;
+    use fulcrum::ffi::onnx_engine::{fulcrum_onnx_engine_close, fulcrum_onnx_engine_open};
+    use fulcrum::ffi::onnx_model::{
+        FULCRUM_ONNX_SWAPS, fulcrum_onnx_model_apply, fulcrum_onnx_model_close, fulcrum_onnx_model_config_t,
+        fulcrum_onnx_model_open, fulcrum_onnx_model_run,
+    };
+    use fulcrum::ffi::onnx_trainer::{
+        fulcrum_onnx_trainer_close, fulcrum_onnx_trainer_config_t, fulcrum_onnx_trainer_eval,
+        fulcrum_onnx_trainer_fill, fulcrum_onnx_trainer_job, fulcrum_onnx_trainer_open,
+        fulcrum_onnx_trainer_run_piece,
+    };
+    use fulcrum::ffi::request::fulcrum_request_t;
+    use fulcrum::ffi::weights::fulcrum_score_t;
+
+    const ROW: usize = 64;
+
+    unsafe extern "C" fn input(
+        _: *mut c_void,
+        _: *const fulcrum_request_t,
+        row: *mut f32,
+        values: u32,
+    ) -> i32 {
+        // SAFETY: there are so many values.
+        unsafe { core::slice::from_raw_parts_mut(row, values as usize) }.fill(0.5);
+        0
+    }
+
+    #[test]
+    fn once_made_a_model_and_a_trainer_allocate_nothing_on_our_side() {
+        // SAFETY: every pointer is what the call asks for; zero is what the structs take for default.
+        unsafe {
+            let (mut engine, mut model, mut trainer) = (null_mut(), null_mut(), null_mut());
+            let mut feed = null_mut();
+            let feed_config = fulcrum_feed_config_t {
+                size: size_of::<fulcrum_feed_config_t>() as u32,
+                values: ROW as u32,
+                capacity: 64,
+                ..zeroed()
+            };
+            assert_eq!(fulcrum_feed_open(&feed_config, &mut feed, null_mut()), 0);
+            assert_eq!(fulcrum_onnx_engine_open(null(), &mut engine, null_mut()), 0);
+            let model_config = fulcrum_onnx_model_config_t {
+                size: size_of::<fulcrum_onnx_model_config_t>() as u32,
+                model: c"tests/fixtures/tiny_infer.onnx".as_ptr(),
+                weights: c"tests/fixtures/tiny_weights.onnx".as_ptr(),
+                input: Some(input),
+                row: ROW as u32,
+                outputs: 3,
+                flags: FULCRUM_ONNX_SWAPS,
+                ..zeroed()
+            };
+            let opened = fulcrum_onnx_model_open(engine, &model_config, &mut model, null_mut());
+            assert_eq!(opened, 0);
+            let trainer_config = fulcrum_onnx_trainer_config_t {
+                size: size_of::<fulcrum_onnx_trainer_config_t>() as u32,
+                row: ROW as u32,
+                step: c"tests/fixtures/tiny_step.onnx".as_ptr(),
+                weights: c"tests/fixtures/tiny_weights.onnx".as_ptr(),
+                feed,
+                lr: 0.01,
+                held_out_every: 2,
+                held_out: 8,
+                ..zeroed()
+            };
+            let opened = fulcrum_onnx_trainer_open(engine, model, &trainer_config, &mut trainer, null_mut());
+            assert_eq!(opened, 0);
+            let mut job = fulcrum_job_t {
+                size: size_of::<fulcrum_job_t>() as u32,
+                ..zeroed()
+            };
+            assert_eq!(fulcrum_onnx_trainer_job(trainer, &mut job), 0);
+            let (mut answer, mut loss) = (0, 0.0);
+            let mut score = fulcrum_score_t::default();
+            let request = zeroed::<fulcrum_request_t>();
+            let (model_user, user) = (model.cast(), trainer.cast());
+            let before = calls();
+            for sample in 0..48 {
+                assert_eq!(
+                    fulcrum_feed_push(feed, [0.1; ROW].as_ptr(), ROW as u32, sample % 3),
+                    0
+                );
+            }
+            for round in 0..20 {
+                assert_eq!(fulcrum_onnx_model_run(model_user, &request, 1, &mut answer), 0);
+                for piece in 0..job.piece_count {
+                    let ran = fulcrum_onnx_trainer_run_piece(user, piece, &mut loss);
+                    assert_eq!(ran, i32::from(piece + 1 == job.piece_count));
+                }
+                let (spare, serving) = (1 + round % 2, 2 - round % 2);
+                for part in 0..job.fill_count {
+                    assert_eq!(fulcrum_onnx_trainer_fill(user, spare, part), 0);
+                }
+                assert_eq!(fulcrum_onnx_trainer_eval(user, spare, 0, &mut score), 0);
+                assert_eq!(fulcrum_onnx_trainer_eval(user, serving, 0, &mut score), 0);
+                fulcrum_onnx_model_apply(model_user, spare, round + 1);
+                // Refusals are as quiet.
+                let _ = (
+                    fulcrum_onnx_model_run(model_user, &request, 0, &mut answer),
+                    fulcrum_onnx_trainer_run_piece(user, 99, &mut loss),
+                    fulcrum_onnx_trainer_fill(user, spare, 0),
+                );
+            }
+            assert_eq!(calls(), before);
+            assert!(score.samples > 0 && loss > 0.0);
+            fulcrum_onnx_trainer_close(trainer);
+            fulcrum_onnx_model_close(model);
+            fulcrum_onnx_engine_close(engine);
+            fulcrum_feed_close(feed);
+        }
+    }
+}

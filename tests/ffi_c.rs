@@ -13,6 +13,8 @@ fn passes(way: &Way) {
     way.passes(&["tests/c/running.c"]);
     way.passes(&["tests/c/engine.c"]);
     way.passes(&["tests/c/feed.c"]);
+    #[cfg(feature = "onnx")]
+    way.passes(&["tests/c/onnx.c"]);
 }
 
 #[test]
@@ -38,6 +40,16 @@ fn the_c_tests_pass_under_the_address_and_undefined_behaviour_sanitizers() {
 #[test]
 fn the_cpp_header_owns_the_runtime_and_closes_it_exactly_once() {
     OWNED.passes(&["tests/cpp/ownership.cpp"]);
+}
+
+#[cfg(feature = "onnx")]
+#[test]
+fn the_onnx_example_learns_what_its_camera_sees() {
+    let program = OWNED.compiled(&["cpp_examples/onnx_camera_and_trainer.cpp"]);
+    let graphs = ["tiny_infer.onnx", "tiny_step.onnx", "tiny_weights.onnx"];
+    let graphs = graphs.map(|name| here("tests/fixtures").join(name));
+    let told = run(ways::command(&program).args(graphs));
+    assert!(told.contains("not enabled in this build"), "{told}");
 }
 
 #[test]

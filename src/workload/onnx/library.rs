@@ -36,6 +36,16 @@ unsafe impl Send for Opened {}
 // SAFETY: as above.
 unsafe impl Sync for Opened {}
 
+impl Drop for Opened {
+    /// The environment stays, as the library does: ONNX Runtime has one in a process, however often it is asked for.
+    fn drop(&mut self) {
+        if let (Some(release), false) = (self.api.ReleaseMemoryInfo, self.memory.is_null()) {
+            // SAFETY: made by `from_base`, released once; every session and tensor that uses it has a clone of this.
+            unsafe { release(self.memory) };
+        }
+    }
+}
+
 impl std::fmt::Debug for Library {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "ONNX Runtime {} at {}", self.0.version, self.0.path)
