@@ -18,6 +18,10 @@
  * and eval has them judged first, so that worse ones never serve; save and load keep a job's state. The example
  * cpp_examples/own_trainer.cpp has most of them.
  *
+ * The ONNX engine is one such engine, where the library was built with it (feature onnx): fulcrum_onnx_model_open and
+ * fulcrum_onnx_trainer_open prepare a model and its training graph, fulcrum_onnx_model_stream and
+ * fulcrum_onnx_trainer_job fill in the stream and the job. See cpp_examples/onnx_camera_and_trainer.cpp.
+ *
  * A board is apart from that: describe it, list what it offers, sample what it draws, and change its power mode as one
  * transaction. A mode that is not kept is put back by fulcrum_mode_restore, by fulcrum_board_close, and after a crash or
  * a power cut by fulcrum_mode_recover, which belongs at the start of every program that changes modes:
