@@ -785,6 +785,39 @@ typedef int64_t (*fulcrum_save_t)(void *user, uint32_t part, void *bytes, uint64
 typedef int32_t (*fulcrum_load_t)(void *user, uint32_t part, const void *bytes, uint64_t size);
 
 /**
+ * How a job's state is kept: written into one of two slots in turn, on a thread of its own, so that after a
+ * crash or a power cut at any moment the newest or the one before it loads.
+ */
+typedef struct fulcrum_checkpoint_t {
+  /**
+   * sizeof(fulcrum_checkpoint_t); set it before anything else.
+   */
+  uint32_t size;
+  /**
+   * Steps from one checkpoint to the next. Default 100.
+   */
+  uint32_t every;
+  /**
+   * The folder they are kept in, of this job alone; made if it is missing. Not NULL. Copied.
+   */
+  const char *folder;
+  /**
+   * What the state belongs to, a number of the caller's own: a checksum of the model or a version of the state's
+   * layout. A checkpoint of another is refused.
+   */
+  uint64_t identity;
+  /**
+   * Bytes that may be written in any hour, to spare the flash; checkpoints beyond that are put off. 0: no limit.
+   */
+  uint64_t budget_bytes;
+  /**
+   * The longest that save takes for one part, ns. 0: it is measured when the job is added, and half as much again
+   * is announced. A part is not given up for a request, so for a job with abort it is at most abort_ns.
+   */
+  uint64_t save_ns;
+} fulcrum_checkpoint_t;
+
+/**
  * What a training job asks for: one step after the other, each cut into pieces that run in order.
  */
 typedef struct fulcrum_job_t {
@@ -847,9 +880,10 @@ typedef struct fulcrum_job_t {
    */
   fulcrum_load_t load;
   /**
-   * Must be 0.
+   * How the job's state is kept, with save and load: what is kept already is loaded when the job is added, and a copy
+   * is taken every so many steps, each part a piece behind the others. NULL: it is not kept. Copied.
    */
-  size_t reserved;
+  const struct fulcrum_checkpoint_t *checkpoint;
   /**
    * Parts that fill copies, each a piece. Above 0 with fill, else 0. All pieces, those of a step, of fill
    * and twice those of eval, are 128 at most.
@@ -883,6 +917,56 @@ typedef struct fulcrum_job_t {
    */
   uint64_t memory_bytes;
 } fulcrum_job_t;
+
+/**
+ * What became of a job's checkpoints.
+ */
+typedef struct fulcrum_checkpoint_statistics_t {
+  /**
+   * sizeof(fulcrum_checkpoint_statistics_t); set it before the call.
+   */
+  uint32_t size;
+  /**
+   * The operating system's number for the newest checkpoint that could not be written, or 0.
+   */
+  int32_t os_errno;
+  /**
+   * Steps of the checkpoint that was taken up when the job was added; 0: there was none.
+   */
+  uint64_t restored_steps;
+  /**
+   * Steps of the newest checkpoint on disk, those before a restart included.
+   */
+  uint64_t newest_steps;
+  /**
+   * Times the state was copied.
+   */
+  uint64_t taken;
+  /**
+   * Steps after which a checkpoint was due and had to wait: the disk is slow, or the budget used up.
+   */
+  uint64_t waited;
+  /**
+   * Times save failed for a part; the checkpoint before stands.
+   */
+  uint64_t given_up;
+  /**
+   * Checkpoints that are on disk for good.
+   */
+  uint64_t kept;
+  /**
+   * Checkpoints that the budget put off.
+   */
+  uint64_t put_off;
+  /**
+   * Checkpoints that could not be written; the one before stands.
+   */
+  uint64_t failed;
+  /**
+   * Bytes given to the disk.
+   */
+  uint64_t bytes;
+} fulcrum_checkpoint_statistics_t;
 
 /**
  * How a feed is made.
@@ -1979,6 +2063,47 @@ typedef struct fulcrum_sample_t {
 #define FULCRUM_WARN_LOCK_MEMORY 413
 
 /**
+ * A folder of checkpoints could not be made, read or written; the errno is in the detail.
+ */
+#define FULCRUM_ERR_CHECKPOINT 421
+
+/**
+ * Another program, or another job of this one, keeps its checkpoints in this folder.
+ */
+#define FULCRUM_ERR_CHECKPOINT_BUSY 422
+
+/**
+ * There are checkpoints and none is whole; move them away to start anew.
+ */
+#define FULCRUM_ERR_CHECKPOINT_DAMAGED 423
+
+/**
+ * The checkpoint is of another job, or of another layout of its state.
+ */
+#define FULCRUM_ERR_CHECKPOINT_FOREIGN 424
+
+/**
+ * The checkpoint was written by a later release, in a form that this one does not know.
+ */
+#define FULCRUM_ERR_CHECKPOINT_LATER 425
+
+/**
+ * A single checkpoint has more bytes than may be written in an hour.
+ */
+#define FULCRUM_ERR_CHECKPOINT_BUDGET 426
+
+/**
+ * The job does not tell its state or did not take it back, or it is too large or has too many parts. After a load
+ * that failed the job's state is its own matter.
+ */
+#define FULCRUM_ERR_CHECKPOINT_STATE 427
+
+/**
+ * The job keeps no checkpoints.
+ */
+#define FULCRUM_ERR_NO_CHECKPOINTS 428
+
+/**
  * The minibatch has a size the workload was not prepared for.
  */
 #define FULCRUM_ERR_UNPREPARED 501
@@ -2105,10 +2230,11 @@ fulcrum_status_t fulcrum_start(struct fulcrum_runtime_t *rt,
                                struct fulcrum_error_t *error);
 
 /**
- * METHOD fulcrum_runtime_t: stops after the running piece. Once it returned FULCRUM_OK no callback runs any more.
- * Requests still waiting are not answered; results, statistics and events can still be read. Stopping twice is fine.
+ * METHOD fulcrum_runtime_t: stops after the running piece. Once it returned FULCRUM_OK no callback runs any more, and a
+ * checkpoint that was copied is on disk or has failed. Requests still waiting are not answered; results, statistics
+ * and events can still be read. Stopping twice is fine.
  *
- * | allocates no | blocks until the running piece ends | threads one at a time, no callback | real-time no |
+ * | allocates no | blocks until the running piece ends and a checkpoint is written | threads one at a time, no callback | real-time no |
  * @param rt  a started runtime
  * @return FULCRUM_OK, FULCRUM_ERR_PHASE (401), FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405),
  *         FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
@@ -2171,22 +2297,41 @@ fulcrum_status_t fulcrum_stream_add(struct fulcrum_runtime_t *rt,
 
 /**
  * METHOD fulcrum_runtime_t: adds a training job. Jobs are numbered from 0 in the order of adding. What the struct, its
- * name and its lengths hold is copied.
+ * name and its lengths hold is copied. With checkpoints save is called here, for each part's size and time, and load
+ * if there is something to load.
  *
- * | allocates yes | blocks no | threads one at a time, no callback | real-time no |
+ * | allocates yes | blocks no; with checkpoints until the newest is read | threads one at a time, no callback | real-time no |
  * @param rt  a runtime that was not started yet
  * @param job  what the job asks for
  * @param[out] out_job  the job's number
  * @param[out] error  detail, written only on failure; may be NULL
  * @return FULCRUM_OK, FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_TOO_NEW (103), FULCRUM_ERR_SIZE (104),
  *         FULCRUM_ERR_NAME (106), FULCRUM_ERR_JOBS_FULL (302), FULCRUM_ERR_PIECES (305),
- *         FULCRUM_ERR_NO_STREAM (311), FULCRUM_ERR_NO_SWAP (314), FULCRUM_ERR_PHASE (401),
+ *         FULCRUM_ERR_NO_STREAM (311), FULCRUM_ERR_NO_SWAP (314), FULCRUM_ERR_PATH (107),
+ *         FULCRUM_ERR_CHECKPOINT (421), FULCRUM_ERR_CHECKPOINT_BUSY (422), FULCRUM_ERR_CHECKPOINT_DAMAGED (423),
+ *         FULCRUM_ERR_CHECKPOINT_FOREIGN (424), FULCRUM_ERR_CHECKPOINT_LATER (425),
+ *         FULCRUM_ERR_CHECKPOINT_BUDGET (426), FULCRUM_ERR_CHECKPOINT_STATE (427), FULCRUM_ERR_PHASE (401),
  *         FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
  */
 fulcrum_status_t fulcrum_job_add(struct fulcrum_runtime_t *rt,
                                  const struct fulcrum_job_t *job,
                                  uint32_t *out_job,
                                  struct fulcrum_error_t *error);
+
+/**
+ * METHOD fulcrum_runtime_t: tells what became of a job's checkpoints. Counters are read one by one while it goes on.
+ * Works after the stop too, when what was copied last is on disk.
+ *
+ * | allocates no | blocks no | threads any | real-time yes |
+ * @param rt  a runtime that was started
+ * @param job  the job's number
+ * @param[out] out  the statistics; its size field is set by the caller
+ * @return FULCRUM_OK, FULCRUM_ERR_NO_CHECKPOINTS (428), FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_SIZE (104),
+ *         FULCRUM_ERR_NO_JOB (312), FULCRUM_ERR_PHASE (401), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_checkpoint_statistics(const struct fulcrum_runtime_t *rt,
+                                               uint32_t job,
+                                               struct fulcrum_checkpoint_statistics_t *out);
 
 /**
  * CONSTRUCTOR fulcrum_feed_t: makes a feed; all its memory is had here. It belongs to no runtime: a training
@@ -2414,8 +2559,9 @@ fulcrum_status_t fulcrum_onnx_trainer_open(const struct fulcrum_onnx_engine_t *e
 /**
  * METHOD fulcrum_onnx_trainer_t: fills in what a job needs to run this trainer: piece_count, piece_ns (measured upper
  * times and the margin, in the trainer's own memory; add what a fetch callback takes to its own), run_piece, user,
- * memory_bytes and, with a model, fill and eval with their lengths and numbers. All other fields stay as they
- * are; for a job whose pieces can be given up set abort to fulcrum_onnx_trainer_abort, and abort_ns.
+ * memory_bytes, save, load and, with a model, fill and eval with their lengths and numbers. All other fields stay
+ * as they are; for a job whose pieces can be given up set abort to fulcrum_onnx_trainer_abort, and abort_ns; for one
+ * whose state is kept set checkpoint.
  *
  * | allocates no | blocks no | threads any | real-time no |
  * @param trainer  an open trainer
@@ -2482,6 +2628,35 @@ int32_t fulcrum_onnx_trainer_eval(void *user,
                                   uint32_t set,
                                   uint32_t part,
                                   struct fulcrum_score_t *score);
+
+/**
+ * CALLBACK fulcrum_save_t: writes a part of the state of a trainer, its user: weights, optimiser, steps, and the position
+ * of its feed. A trainer whose state lies in a device's memory does not.
+ *
+ * | allocates no | blocks no | threads one at a time | real-time yes |
+ * @param user  an open trainer
+ * @param part  which part, counted from 0
+ * @param[out] bytes  room for the part
+ * @param capacity  how much room
+ * @return the part's bytes, 0 past the last; more than capacity: nothing was written; below 0: a status, negated
+ */
+int64_t fulcrum_onnx_trainer_save(void *user,
+                                  uint32_t part,
+                                  void *bytes,
+                                  uint64_t capacity);
+
+/**
+ * CALLBACK fulcrum_load_t: takes back a part that fulcrum_onnx_trainer_save wrote for the same graph.
+ *
+ * | allocates no | blocks no | threads one at a time, before the first step | real-time no |
+ * @param user  an open trainer
+ * @param part  which part, counted from 0
+ * @param bytes  the part
+ * @param size  its bytes
+ * @return FULCRUM_OK, FULCRUM_ERR_ARGUMENT (101): also where it is a part of another graph's state;
+ *         FULCRUM_ERR_BUSY (403), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ */
+int32_t fulcrum_onnx_trainer_load(void *user, uint32_t part, const void *bytes, uint64_t size);
 
 /**
  * METHOD fulcrum_onnx_trainer_t: writes the present weights to a file, in the form of those that training started

@@ -71,6 +71,9 @@ class Runtime {
   Status job_statistics(uint32_t job, fulcrum_job_statistics_t &out) const noexcept {
     return fulcrum_job_statistics(get(), job, &out);
   }
+  Status checkpoint_statistics(uint32_t job, fulcrum_checkpoint_statistics_t &out) const noexcept {
+    return fulcrum_checkpoint_statistics(get(), job, &out);
+  }
   Status event_poll(fulcrum_event_t &out) noexcept { return fulcrum_event_poll(get(), &out); }
   Status events_lost(uint64_t &out_lost) const noexcept { return fulcrum_events_lost(get(), &out_lost); }
   Status warning_get(uint32_t index, fulcrum_error_t &out) const noexcept {

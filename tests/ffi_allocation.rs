@@ -198,7 +198,7 @@ mod onnx {
     use fulcrum::ffi::onnx_trainer::{
         fulcrum_onnx_trainer_close, fulcrum_onnx_trainer_config_t, fulcrum_onnx_trainer_eval,
         fulcrum_onnx_trainer_fill, fulcrum_onnx_trainer_job, fulcrum_onnx_trainer_open,
-        fulcrum_onnx_trainer_run_piece,
+        fulcrum_onnx_trainer_run_piece, fulcrum_onnx_trainer_save,
     };
     use fulcrum::ffi::request::fulcrum_request_t;
     use fulcrum::ffi::weights::fulcrum_score_t;
@@ -263,6 +263,7 @@ mod onnx {
             let (mut answer, mut loss) = (0, 0.0);
             let mut score = fulcrum_score_t::default();
             let request = zeroed::<fulcrum_request_t>();
+            let mut state = vec![0_u8; 1 << 18];
             let (model_user, user) = (model.cast(), trainer.cast());
             let before = calls();
             for sample in 0..48 {
@@ -284,6 +285,10 @@ mod onnx {
                 assert_eq!(fulcrum_onnx_trainer_eval(user, spare, 0, &mut score), 0);
                 assert_eq!(fulcrum_onnx_trainer_eval(user, serving, 0, &mut score), 0);
                 fulcrum_onnx_model_apply(model_user, spare, round + 1);
+                for part in 0..2 {
+                    let (room, bytes) = (state.as_mut_ptr().cast(), state.len() as u64);
+                    assert!(fulcrum_onnx_trainer_save(user, part, room, bytes) > 0);
+                }
                 // Refusals are as quiet.
                 let _ = (
                     fulcrum_onnx_model_run(model_user, &request, 0, &mut answer),

@@ -13,6 +13,7 @@ fn passes(way: &Way) {
     way.passes(&["tests/c/running.c"]);
     way.passes(&["tests/c/engine.c"]);
     way.passes(&["tests/c/feed.c"]);
+    way.passes(&["tests/c/checkpoint.c"]);
     #[cfg(feature = "onnx")]
     way.passes(&["tests/c/onnx.c"]);
 }

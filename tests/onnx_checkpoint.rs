@@ -80,7 +80,7 @@ fn bits(training: &OnnxTraining) -> Vec<u8> {
     let shapes = training.shapes().into_iter().enumerate();
     let values = shapes.flat_map(|(tensor, shape)| {
         let mut bytes = vec![0; shape.bytes().unwrap() as usize];
-        training.copy(tensor, 0, &mut bytes);
+        training.copy(tensor, 0, &mut bytes).unwrap();
         bytes
     });
     values.collect()

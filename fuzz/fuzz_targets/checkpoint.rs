@@ -8,6 +8,7 @@
 use fulcrum::workload::checkpoint::{
     Checkpoint, CheckpointError, Element, Identity, Shape, State, decode, encode,
 };
+use fulcrum::workload::WorkloadError;
 use libfuzzer_sys::fuzz_target;
 
 /// A job of two weights and a counter, whose graph is `g`.
@@ -31,8 +32,9 @@ impl State for Job {
         vec![shape("w"), shape("t")]
     }
 
-    fn copy(&self, tensor: usize, _: usize, into: &mut [u8]) {
+    fn copy(&self, tensor: usize, _: usize, into: &mut [u8]) -> Result<(), WorkloadError> {
         into.copy_from_slice(&self.weights[tensor].to_le_bytes());
+        Ok(())
     }
 
     fn counters(&self) -> Vec<String> {

@@ -5,6 +5,7 @@ use crate::board::{BoardError, FactsError};
 use crate::power::{ChangeError, JournalError, PowerMode, PresetError, RecoverError, Unrestored, settle};
 use crate::runtime::RuntimeError;
 use crate::schedule::{Refusal, ScheduleError};
+use crate::workload::checkpoint::CheckpointError;
 use core::fmt;
 
 /// Why a call did not do what it promises.
@@ -38,6 +39,10 @@ pub(super) enum Fault {
     Phase(&'static str),
     /// The ONNX engine refused something or is not there: its code, the errno or 0, and what it says.
     Onnx(fulcrum_status_t, i32, String),
+    /// A job's checkpoints cannot be had.
+    Checkpoint(CheckpointError),
+    /// The job keeps none.
+    NoCheckpoints(u32),
     /// Another thread is in the same call.
     Busy,
     /// The queue is full.
@@ -91,6 +96,22 @@ impl Fault {
             Fault::NoVersion(_) => FULCRUM_ERR_NO_VERSION,
             Fault::Phase(_) => FULCRUM_ERR_PHASE,
             Fault::Onnx(code, ..) => *code,
+            Fault::Checkpoint(error) => match error {
+                CheckpointError::Io { .. } => FULCRUM_ERR_CHECKPOINT,
+                CheckpointError::Busy(_) => FULCRUM_ERR_CHECKPOINT_BUSY,
+                CheckpointError::Damaged(_) => FULCRUM_ERR_CHECKPOINT_DAMAGED,
+                CheckpointError::Foreign { .. }
+                | CheckpointError::Tensor { .. }
+                | CheckpointError::Surplus(_) => FULCRUM_ERR_CHECKPOINT_FOREIGN,
+                CheckpointError::Later { .. } => FULCRUM_ERR_CHECKPOINT_LATER,
+                CheckpointError::Budget { .. } => FULCRUM_ERR_CHECKPOINT_BUDGET,
+                CheckpointError::Parts { .. }
+                | CheckpointError::OnDevice(_)
+                | CheckpointError::TooLarge
+                | CheckpointError::Refused(_) => FULCRUM_ERR_CHECKPOINT_STATE,
+                CheckpointError::Thread(_) => FULCRUM_ERR_THREAD,
+            },
+            Fault::NoCheckpoints(_) => FULCRUM_ERR_NO_CHECKPOINTS,
             Fault::Busy => FULCRUM_ERR_BUSY,
             Fault::Full => FULCRUM_ERR_FULL,
             Fault::Callback => FULCRUM_ERR_CALLBACK,
@@ -173,6 +194,7 @@ impl Fault {
             }
             Fault::Preset(PresetError::NoConf(error)) => error.errno(),
             Fault::Onnx(_, errno, _) => *errno,
+            Fault::Checkpoint(error) => error.errno(),
             _ => 0,
         }
     }
@@ -215,6 +237,8 @@ impl fmt::Display for Fault {
                 "stream {number} takes no new weights: it was added without apply, or another job has it"
             ),
             Fault::NoVersion(number) => write!(f, "stream {number} has no earlier version to go back to"),
+            Fault::Checkpoint(error) => error.fmt(f),
+            Fault::NoCheckpoints(number) => write!(f, "job {number} keeps no checkpoints"),
             Fault::NoJob(number) => write!(f, "there is no job {number}"),
             Fault::Runtime(error) => error.fmt(f),
             Fault::Thread(error) => write!(f, "the sampling thread was not made: {error}"),

@@ -14,7 +14,7 @@ use crate::limits;
 use crate::schedule::statistics::Counter;
 use crate::workload::feed::{Config, Feed, Policy, Split, Statistics};
 #[cfg(feature = "onnx")]
-use crate::workload::feed::{HeldOut, handover};
+use crate::workload::feed::{HeldOut, Position, handover};
 use core::ptr::null_mut;
 use std::sync::Arc;
 
@@ -129,6 +129,8 @@ pub(super) struct FeedHandle {
     /// Shared with a trainer of the ONNX engine.
     feed: Arc<Gate<Feed>>,
     statistics: Arc<Statistics>,
+    #[cfg(feature = "onnx")]
+    position: Arc<Position>,
     /// Written inside the pusher's gate.
     turned_away: Counter,
 }
@@ -149,6 +151,11 @@ impl FeedHandle {
     /// The end that draws.
     pub(super) fn shared(&self) -> Arc<Gate<Feed>> {
         Arc::clone(&self.feed)
+    }
+
+    /// How far it has come, for a checkpoint to keep.
+    pub(super) fn position(&self) -> Arc<Position> {
+        Arc::clone(&self.position)
     }
 
     /// From now on holds out every `every`-th sample that is pushed, as long as what it answers lives: the
@@ -229,6 +236,8 @@ pub unsafe extern "C" fn fulcrum_feed_open(
             #[cfg(feature = "onnx")]
             waiting: config.waiting,
             statistics: Arc::clone(feed.statistics()),
+            #[cfg(feature = "onnx")]
+            position: Arc::clone(feed.position()),
             pusher: Gate::new(Split::undivided(pusher)),
             feed: Arc::new(Gate::new(feed)),
             turned_away: Counter::default(),

@@ -1,15 +1,20 @@
 //! The [`Handle`] is what a runtime's pointer points to: its phase, its parts and who may touch them when.
 
+use super::checkpoint::{Keeping, Kept};
 use super::fault::Fault;
 use super::gate::{Gate, Inside};
 use super::opaque::Named;
 use super::runtime::fulcrum_runtime_t;
 use super::stream::Port;
+use super::trainer::Trainer;
 use crate::limits;
 use crate::runtime::{Builder, Events, ModeTeller, Options, Runtime, Uptime, Warning};
-use crate::schedule::{JobStatistics, StreamStatistics};
+use crate::schedule::{JobSpec, JobStatistics, StreamStatistics};
 use crate::units::Nanos;
+use crate::workload::checkpoint::{Keeper, Writer};
+use crate::workload::gate::Gated;
 use crate::workload::swap::Publisher;
+use crate::workload::{self, Training};
 use core::cell::Cell;
 use core::sync::atomic::{AtomicU8, Ordering::Acquire, Ordering::Release};
 use std::sync::{Arc, OnceLock};
@@ -43,8 +48,14 @@ impl Phase {
 /// What the owner's calls work on: add, start, stop.
 pub(super) enum Owned {
     Building(Building),
-    Started(Box<Runtime>),
+    Started(Started),
     Nothing,
+}
+
+/// A runtime that runs. The order of the fields is that of their end: what is copied last is still written.
+pub(super) struct Started {
+    runtime: Box<Runtime>,
+    keepers: Vec<Keeper>,
 }
 
 /// A runtime before its start.
@@ -56,6 +67,64 @@ pub(super) struct Building {
     pub(super) jobs: u32,
     /// By stream: where its new weights are handed in; `None` where it takes none, or a job has this end.
     pub(super) publishers: Vec<Option<Publisher>>,
+    /// The file side of the checkpoints.
+    writers: Vec<Writer>,
+    /// By job: what it keeps.
+    kept: Vec<Option<Kept>>,
+}
+
+impl Building {
+    /// Refuses a stream that is not there or takes no new weights.
+    pub(super) fn swaps(&self, stream: u32) -> Result<(), Fault> {
+        match self.publishers.get(stream as usize) {
+            None => Err(Fault::NoStream(stream)),
+            Some(None) => Err(Fault::NoSwap(stream)),
+            Some(Some(_)) => Ok(()),
+        }
+    }
+
+    /// Takes the end of a stream where its new weights are handed in.
+    pub(super) fn take_publisher(&mut self, stream: u32) -> Result<Publisher, Fault> {
+        let publisher = self.publishers.get_mut(stream as usize);
+        publisher.and_then(Option::take).ok_or(Fault::NoSwap(stream))
+    }
+
+    /// Adds a job that was checked: through the gate if it has a stream, with checkpoints if it keeps any.
+    pub(super) fn add_job(
+        &mut self,
+        mut spec: JobSpec,
+        trainer: Trainer,
+        published: Option<(Publisher, workload::gate::Gate)>,
+        keeping: Option<Keeping>,
+    ) -> Result<(), Fault> {
+        let (work, writer, kept): (Box<dyn Training>, _, _) = match (published, keeping) {
+            (None, None) => (Box::new(trainer), None, None),
+            (Some((publisher, gate)), None) => (Box::new(Gated::new(trainer, publisher, gate)), None, None),
+            (None, Some(keeping)) => {
+                let (work, writer, kept) = keeping.of(trainer, &mut spec)?;
+                (work, Some(writer), Some(kept))
+            }
+            (Some((publisher, gate)), Some(keeping)) => {
+                let gated = Gated::new(trainer, publisher, gate);
+                let (work, writer, kept) = keeping.of(gated, &mut spec)?;
+                (work, Some(writer), Some(kept))
+            }
+        };
+        self.builder.job(spec, work)?;
+        self.writers.extend(writer);
+        self.kept.push(kept);
+        Ok(())
+    }
+}
+
+impl Building {
+    /// Starts the threads: first those that write, for a job may hand something over at once.
+    fn start(self) -> Result<(Started, Vec<Option<Kept>>), Fault> {
+        let keepers = self.writers.into_iter().map(Writer::start);
+        let keepers = keepers.collect::<Result<Vec<_>, _>>()?;
+        let runtime = Box::new(self.builder.start()?);
+        Ok((Started { runtime, keepers }, self.kept))
+    }
 }
 
 /// What any thread may read after the start. Never changes again.
@@ -66,10 +135,12 @@ pub(super) struct View {
     pub(super) warnings: Vec<Warning>,
     pub(super) uptime: Arc<Uptime>,
     pub(super) mode: ModeTeller,
+    /// By job: what it keeps.
+    pub(super) checkpoints: Vec<Option<Kept>>,
 }
 
 impl View {
-    fn of(runtime: &Runtime) -> View {
+    fn of(runtime: &Runtime, checkpoints: Vec<Option<Kept>>) -> View {
         let streams: Vec<_> = (0..).map_while(|index| runtime.stream(index).cloned()).collect();
         View {
             bounds: (0..streams.len()).map(|index| runtime.bound(index)).collect(),
@@ -78,6 +149,7 @@ impl View {
             warnings: runtime.warnings().to_vec(),
             uptime: Arc::clone(runtime.uptime()),
             mode: runtime.mode_teller(),
+            checkpoints,
         }
     }
 }
@@ -106,6 +178,8 @@ impl Handle {
                 streams: 0,
                 jobs: 0,
                 publishers: Vec::new(),
+                writers: Vec::new(),
+                kept: Vec::new(),
             })),
             ports: Default::default(),
             events: Gate::new(None),
@@ -183,19 +257,21 @@ impl Handle {
         let Owned::Building(building) = core::mem::replace(&mut *owned, Owned::Nothing) else {
             return Err(Fault::Bug);
         };
-        let mut runtime = match building.builder.start() {
-            Ok(runtime) => Box::new(runtime),
-            Err(error) => {
+        let started = building.start();
+        let (mut started, checkpoints) = match started {
+            Ok(started) => started,
+            Err(fault) => {
                 self.enter_phase(Phase::Refused)?;
-                return Err(error.into());
+                return Err(fault);
             }
         };
+        let runtime = &mut started.runtime;
         // Nobody is inside: before the start every call that would be is refused.
         if let Some(mut events) = self.events.enter() {
             *events = runtime.events();
         }
-        let _ = self.view.set(View::of(&runtime));
-        *owned = Owned::Started(runtime);
+        let _ = self.view.set(View::of(runtime, checkpoints));
+        *owned = Owned::Started(started);
         self.enter_phase(Phase::Started)
     }
 
@@ -207,8 +283,9 @@ impl Handle {
         }
         // First the phase, so that no request is taken that nobody will answer.
         self.enter_phase(Phase::Stopped)?;
-        if let Owned::Started(runtime) = &mut *owned {
+        if let Owned::Started(Started { runtime, keepers }) = &mut *owned {
             runtime.stop();
+            keepers.iter_mut().for_each(Keeper::stop);
         }
         Ok(())
     }

@@ -2,6 +2,8 @@
 
 #![allow(unsafe_code)]
 
+use super::array;
+use super::checkpoint::fulcrum_checkpoint_t;
 use super::error::fulcrum_error_t;
 use super::fault::Fault;
 use super::handle::Handle;
@@ -15,7 +17,7 @@ use crate::limits;
 use crate::runtime::RuntimeError;
 use crate::schedule::{JobSpec, ScheduleError};
 use crate::units::{Nanos, Permille};
-use crate::workload::gate::{Gate, Gated};
+use crate::workload::gate::Gate;
 use core::ffi::{c_char, c_void};
 
 /// A piece ran; the next one of this step may follow.
@@ -71,8 +73,9 @@ pub struct fulcrum_job_t {
     pub save: fulcrum_save_t,
     /// Takes the job's state back; NULL: it cannot be loaded.
     pub load: fulcrum_load_t,
-    /// Must be 0.
-    pub reserved: usize,
+    /// How the job's state is kept, with save and load: what is kept already is loaded when the job is added, and a copy
+    /// is taken every so many steps, each part a piece behind the others. NULL: it is not kept. Copied.
+    pub checkpoint: *const fulcrum_checkpoint_t,
     /// Parts that fill copies, each a piece. Above 0 with fill, else 0. All pieces, those of a step, of fill
     /// and twice those of eval, are 128 at most.
     pub fill_count: u32,
@@ -136,7 +139,7 @@ impl fulcrum_job_t {
         eval: None,
         save: None,
         load: None,
-        reserved: 0,
+        checkpoint: core::ptr::null(),
         fill_count: 0,
         eval_count: 0,
         stream: 0,
@@ -155,7 +158,7 @@ impl fulcrum_job_t {
             return Err(RuntimeError::from(ScheduleError::Pieces(all)).into());
         }
         // SAFETY: the caller promises `piece_count` lengths.
-        let own = unsafe { sized::lengths(self.piece_ns, count, "job.piece_ns is NULL") }?;
+        let own = unsafe { array::lengths(self.piece_ns, count, "job.piece_ns is NULL") }?;
         if own.contains(&Nanos::ZERO) {
             return Err(RuntimeError::from(ScheduleError::Pieces(count)).into());
         }
@@ -170,12 +173,22 @@ impl fulcrum_job_t {
         })
     }
 
+    /// How the state is kept, if it is.
+    fn checkpoint(&self) -> Result<Option<fulcrum_checkpoint_t>, Fault> {
+        if self.checkpoint.is_null() {
+            return Ok(None);
+        }
+        if self.save.is_none() || self.load.is_none() {
+            return Err(Fault::Argument("job.checkpoint needs job.save and job.load"));
+        }
+        // SAFETY: not NULL; the caller promises as many bytes as the struct says.
+        let checkpoint = unsafe { sized::read(self.checkpoint, "job.checkpoint is misaligned") }?;
+        Ok(Some(checkpoint))
+    }
+
     /// The way through the gate, if the job hands weights over. Each function comes with its numbers, and
     /// none without.
     fn gate(&self) -> Result<Option<Gate>, Fault> {
-        if self.reserved != 0 {
-            return Err(Fault::TooNew("job.reserved must be 0"));
-        }
         if self.abort.is_some() != (self.abort_ns > 0) {
             return Err(Fault::Argument("job.abort and job.abort_ns belong together"));
         }
@@ -208,16 +221,20 @@ impl fulcrum_job_t {
 }
 
 /// METHOD fulcrum_runtime_t: adds a training job. Jobs are numbered from 0 in the order of adding. What the struct, its
-/// name and its lengths hold is copied.
+/// name and its lengths hold is copied. With checkpoints save is called here, for each part's size and time, and load
+/// if there is something to load.
 ///
-/// | allocates yes | blocks no | threads one at a time, no callback | real-time no |
+/// | allocates yes | blocks no; with checkpoints until the newest is read | threads one at a time, no callback | real-time no |
 /// @param rt  a runtime that was not started yet
 /// @param job  what the job asks for
 /// @param[out] out_job  the job's number
 /// @param[out] error  detail, written only on failure; may be NULL
 /// @return FULCRUM_OK, FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_TOO_NEW (103), FULCRUM_ERR_SIZE (104),
 ///         FULCRUM_ERR_NAME (106), FULCRUM_ERR_JOBS_FULL (302), FULCRUM_ERR_PIECES (305),
-///         FULCRUM_ERR_NO_STREAM (311), FULCRUM_ERR_NO_SWAP (314), FULCRUM_ERR_PHASE (401),
+///         FULCRUM_ERR_NO_STREAM (311), FULCRUM_ERR_NO_SWAP (314), FULCRUM_ERR_PATH (107),
+///         FULCRUM_ERR_CHECKPOINT (421), FULCRUM_ERR_CHECKPOINT_BUSY (422), FULCRUM_ERR_CHECKPOINT_DAMAGED (423),
+///         FULCRUM_ERR_CHECKPOINT_FOREIGN (424), FULCRUM_ERR_CHECKPOINT_LATER (425),
+///         FULCRUM_ERR_CHECKPOINT_BUDGET (426), FULCRUM_ERR_CHECKPOINT_STATE (427), FULCRUM_ERR_PHASE (401),
 ///         FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fulcrum_job_add(
@@ -231,27 +248,28 @@ pub unsafe extern "C" fn fulcrum_job_add(
         // SAFETY: the caller promises as many bytes as the struct says.
         let job = unsafe { sized::read(job, "job is NULL") }?;
         let gate = job.gate()?;
+        let checkpoint = job.checkpoint()?;
         let spec = job.spec()?;
         let run_piece = job.run_piece.ok_or(Fault::Argument("job.run_piece is NULL"))?;
-        let trainer = Trainer::new(&job, run_piece);
+        let mut trainer = Trainer::new(&job, run_piece);
         rt.build(|building| {
             // Before the stream's end is taken: what is refused takes nothing.
             if building.jobs as usize >= limits::JOBS {
                 return Err(RuntimeError::from(ScheduleError::JobsFull).into());
             }
-            match gate {
-                None => building.builder.job(spec, Box::new(trainer))?,
-                Some(gate) => {
-                    if job.stream >= building.streams {
-                        return Err(Fault::NoStream(job.stream));
-                    }
-                    let publisher = building.publishers.get_mut(job.stream as usize);
-                    let publisher = publisher.and_then(Option::take);
-                    let publisher = publisher.ok_or(Fault::NoSwap(job.stream))?;
-                    let gated = Gated::new(trainer, publisher, gate);
-                    building.builder.job(spec, Box::new(gated))?;
-                }
+            if gate.is_some() {
+                building.swaps(job.stream)?;
             }
+            let keeping = checkpoint.map(|asked| {
+                // SAFETY: the caller promises what the struct's fields say of their pointers.
+                unsafe { asked.open(&spec, &mut trainer) }
+            });
+            let keeping = keeping.transpose()?;
+            let publisher = match gate {
+                None => None,
+                Some(gate) => Some((building.take_publisher(job.stream)?, gate)),
+            };
+            building.add_job(spec, trainer, publisher, keeping)?;
             let number = building.jobs;
             building.jobs += 1;
             // SAFETY: checked above; the caller promises that it is writable.

@@ -35,6 +35,8 @@ pub mod stream;
 
 pub mod job;
 
+pub mod checkpoint;
+
 pub mod feed;
 
 pub mod onnx_engine;
@@ -64,6 +66,7 @@ pub mod recovery;
 pub mod sampler;
 
 mod answerer;
+mod array;
 mod changing;
 mod fault;
 mod gate;

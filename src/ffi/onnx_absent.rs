@@ -118,6 +118,14 @@ impl Trainer {
         match *self {}
     }
 
+    pub(super) fn save(&self, _: u32, _: &mut [u8]) -> Result<Result<usize, fulcrum_status_t>, Fault> {
+        match *self {}
+    }
+
+    pub(super) fn load(&self, _: u32, _: &[u8]) -> Result<fulcrum_status_t, Fault> {
+        match *self {}
+    }
+
     pub(super) fn write(&self, _: &Path) -> Result<(), Fault> {
         match *self {}
     }

@@ -2,7 +2,9 @@
 
 #![allow(unsafe_code)]
 
+use super::array;
 use super::error::fulcrum_error_t;
+use super::fault::Fault;
 use super::feed::{FeedHandle, fulcrum_feed_t};
 use super::job::{
     FULCRUM_PIECE_ABORTED, FULCRUM_PIECE_DRY, FULCRUM_PIECE_RAN, FULCRUM_PIECE_STEPPED, fulcrum_job_t,
@@ -136,8 +138,9 @@ pub unsafe extern "C" fn fulcrum_onnx_trainer_open(
 
 /// METHOD fulcrum_onnx_trainer_t: fills in what a job needs to run this trainer: piece_count, piece_ns (measured upper
 /// times and the margin, in the trainer's own memory; add what a fetch callback takes to its own), run_piece, user,
-/// memory_bytes and, with a model, fill and eval with their lengths and numbers. All other fields stay as they
-/// are; for a job whose pieces can be given up set abort to fulcrum_onnx_trainer_abort, and abort_ns.
+/// memory_bytes, save, load and, with a model, fill and eval with their lengths and numbers. All other fields stay
+/// as they are; for a job whose pieces can be given up set abort to fulcrum_onnx_trainer_abort, and abort_ns; for one
+/// whose state is kept set checkpoint.
 ///
 /// | allocates no | blocks no | threads any | real-time no |
 /// @param trainer  an open trainer
@@ -160,6 +163,8 @@ pub unsafe extern "C" fn fulcrum_onnx_trainer_job(
         asked.run_piece = Some(fulcrum_onnx_trainer_run_piece);
         asked.user = trainer.cast();
         asked.memory_bytes = it.memory_bytes();
+        asked.save = Some(fulcrum_onnx_trainer_save);
+        asked.load = Some(fulcrum_onnx_trainer_load);
         asked.fill = (fills > 0).then_some(fulcrum_onnx_trainer_fill);
         asked.eval = (evals > 0).then_some(fulcrum_onnx_trainer_eval);
         (asked.fill_count, asked.fill_ns) = (fills, fill_ns);
@@ -263,6 +268,67 @@ pub unsafe extern "C" fn fulcrum_onnx_trainer_eval(
     };
     // SAFETY: the caller promises an open handle.
     unsafe { call(user.cast::<fulcrum_onnx_trainer_t>(), null_mut(), eval) }
+}
+
+/// CALLBACK fulcrum_save_t: writes a part of the state of a trainer, its user: weights, optimiser, steps, and the position
+/// of its feed. A trainer whose state lies in a device's memory does not.
+///
+/// | allocates no | blocks no | threads one at a time | real-time yes |
+/// @param user  an open trainer
+/// @param part  which part, counted from 0
+/// @param[out] bytes  room for the part
+/// @param capacity  how much room
+/// @return the part's bytes, 0 past the last; more than capacity: nothing was written; below 0: a status, negated
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fulcrum_onnx_trainer_save(
+    user: *mut c_void,
+    part: u32,
+    bytes: *mut c_void,
+    capacity: u64,
+) -> i64 {
+    let mut needed = 0;
+    let save = |trainer: &Trainer| {
+        let wrong = "bytes is NULL, or capacity more than there is";
+        // SAFETY: the caller promises so much room.
+        let into = unsafe { array::room(bytes.cast(), capacity, wrong) }?;
+        match trainer.save(part, into)? {
+            Ok(bytes) => needed = bytes as i64,
+            Err(code) => return Ok(code),
+        }
+        Ok(FULCRUM_OK)
+    };
+    // SAFETY: the caller promises an open handle.
+    match unsafe { call(user.cast::<fulcrum_onnx_trainer_t>(), null_mut(), save) } {
+        FULCRUM_OK => needed,
+        status => -i64::from(status),
+    }
+}
+
+/// CALLBACK fulcrum_load_t: takes back a part that fulcrum_onnx_trainer_save wrote for the same graph.
+///
+/// | allocates no | blocks no | threads one at a time, before the first step | real-time no |
+/// @param user  an open trainer
+/// @param part  which part, counted from 0
+/// @param bytes  the part
+/// @param size  its bytes
+/// @return FULCRUM_OK, FULCRUM_ERR_ARGUMENT (101): also where it is a part of another graph's state;
+///         FULCRUM_ERR_BUSY (403), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fulcrum_onnx_trainer_load(
+    user: *mut c_void,
+    part: u32,
+    bytes: *const c_void,
+    size: u64,
+) -> i32 {
+    let load = |trainer: &Trainer| {
+        let wrong = "bytes is NULL, or size more than a part has";
+        let size = u32::try_from(size).map_err(|_| Fault::Argument(wrong))?;
+        // SAFETY: the caller promises so many bytes.
+        let from = unsafe { array::values(bytes.cast::<u8>(), size, wrong) }?;
+        trainer.load(part, from)
+    };
+    // SAFETY: the caller promises an open handle.
+    unsafe { call(user.cast::<fulcrum_onnx_trainer_t>(), null_mut(), load) }
 }
 
 /// METHOD fulcrum_onnx_trainer_t: writes the present weights to a file, in the form of those that training started

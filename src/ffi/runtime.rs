@@ -59,10 +59,11 @@ pub unsafe extern "C" fn fulcrum_start(
     unsafe { call(rt, error, |rt| rt.start().map(|()| FULCRUM_OK)) }
 }
 
-/// METHOD fulcrum_runtime_t: stops after the running piece. Once it returned FULCRUM_OK no callback runs any more.
-/// Requests still waiting are not answered; results, statistics and events can still be read. Stopping twice is fine.
+/// METHOD fulcrum_runtime_t: stops after the running piece. Once it returned FULCRUM_OK no callback runs any more, and a
+/// checkpoint that was copied is on disk or has failed. Requests still waiting are not answered; results, statistics
+/// and events can still be read. Stopping twice is fine.
 ///
-/// | allocates no | blocks until the running piece ends | threads one at a time, no callback | real-time no |
+/// | allocates no | blocks until the running piece ends and a checkpoint is written | threads one at a time, no callback | real-time no |
 /// @param rt  a started runtime
 /// @return FULCRUM_OK, FULCRUM_ERR_PHASE (401), FULCRUM_ERR_BUSY (403), FULCRUM_ERR_CALLBACK (405),
 ///         FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)

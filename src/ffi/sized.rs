@@ -7,8 +7,7 @@
 
 use super::fault::Fault;
 use crate::limits;
-use crate::schedule::{Name, Pieces};
-use crate::units::Nanos;
+use crate::schedule::Name;
 use core::ffi::c_char;
 use core::mem::{MaybeUninit, size_of};
 use std::ffi::OsStr;
@@ -118,23 +117,6 @@ pub(super) unsafe fn roomy<T: Growing>(out: *mut T, null: &'static str) -> Resul
     unsafe { claimed(out, null) }.map(|_| ())
 }
 
-/// Copies `count` lengths of pieces, at most [`limits::PIECES`]; a longer list is cut off.
-///
-/// # Safety
-/// `from` is NULL, or points to `count` readable numbers.
-pub(super) unsafe fn lengths(from: *const u64, count: usize, null: &'static str) -> Result<Pieces, Fault> {
-    if from.is_null() || !from.is_aligned() {
-        return Err(Fault::Argument(null));
-    }
-    // SAFETY: neither NULL nor misaligned; the caller promises `count` numbers.
-    let lengths = unsafe { core::slice::from_raw_parts(from, count) };
-    Ok(lengths
-        .iter()
-        .take(limits::PIECES)
-        .map(|length| Nanos(*length))
-        .collect())
-}
-
 /// Writes a plain value.
 ///
 /// # Safety
@@ -217,26 +199,6 @@ pub(super) unsafe fn text(text: *const c_char, wrong: &'static str) -> Result<St
     let bytes = unsafe { terminated(text, FULCRUM_PATH_BYTES) }.ok_or(Fault::Argument(wrong))?;
     let text = core::str::from_utf8(bytes).map_err(|_| Fault::Argument(wrong))?;
     Ok(text.to_owned())
-}
-
-/// `count` values of C; none where `count` is 0.
-///
-/// # Safety
-/// `from` is NULL, or points to `count` readable values that stay as they are.
-#[cfg(feature = "onnx")]
-pub(super) unsafe fn values<'a, T>(
-    from: *const T,
-    count: u32,
-    wrong: &'static str,
-) -> Result<&'a [T], Fault> {
-    if count == 0 {
-        return Ok(&[]);
-    }
-    if from.is_null() || !from.is_aligned() {
-        return Err(Fault::Argument(wrong));
-    }
-    // SAFETY: neither NULL nor misaligned; the caller promises `count` values.
-    Ok(unsafe { core::slice::from_raw_parts(from, count as usize) })
 }
 
 /// The bytes before the first zero; `None` where there is none among the first `limit`.

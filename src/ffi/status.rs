@@ -106,7 +106,7 @@ pub const FULCRUM_ERR_STARVED: fulcrum_status_t = 323;
 /// Admission: the streams and jobs hold more memory together than they may.
 pub const FULCRUM_ERR_MEMORY: fulcrum_status_t = 324;
 
-// 4xx: runtime and threads. Last added: 413.
+// 4xx: runtime, threads and checkpoints. Last added: 428, and 413 before 421.
 
 /// The call does not belong to the handle's present phase; the detail says which it needs.
 pub const FULCRUM_ERR_PHASE: fulcrum_status_t = 401;
@@ -126,6 +126,24 @@ pub const FULCRUM_WARN_PRIORITY: fulcrum_status_t = 411;
 pub const FULCRUM_WARN_CPU: fulcrum_status_t = 412;
 /// Warning: the operating system refused to lock memory.
 pub const FULCRUM_WARN_LOCK_MEMORY: fulcrum_status_t = 413;
+
+/// A folder of checkpoints could not be made, read or written; the errno is in the detail.
+pub const FULCRUM_ERR_CHECKPOINT: fulcrum_status_t = 421;
+/// Another program, or another job of this one, keeps its checkpoints in this folder.
+pub const FULCRUM_ERR_CHECKPOINT_BUSY: fulcrum_status_t = 422;
+/// There are checkpoints and none is whole; move them away to start anew.
+pub const FULCRUM_ERR_CHECKPOINT_DAMAGED: fulcrum_status_t = 423;
+/// The checkpoint is of another job, or of another layout of its state.
+pub const FULCRUM_ERR_CHECKPOINT_FOREIGN: fulcrum_status_t = 424;
+/// The checkpoint was written by a later release, in a form that this one does not know.
+pub const FULCRUM_ERR_CHECKPOINT_LATER: fulcrum_status_t = 425;
+/// A single checkpoint has more bytes than may be written in an hour.
+pub const FULCRUM_ERR_CHECKPOINT_BUDGET: fulcrum_status_t = 426;
+/// The job does not tell its state or did not take it back, or it is too large or has too many parts. After a load
+/// that failed the job's state is its own matter.
+pub const FULCRUM_ERR_CHECKPOINT_STATE: fulcrum_status_t = 427;
+/// The job keeps no checkpoints.
+pub const FULCRUM_ERR_NO_CHECKPOINTS: fulcrum_status_t = 428;
 
 // 5xx: workloads, in completions. Last added: 508.
 
@@ -226,6 +244,14 @@ pub(super) const fn text(status: fulcrum_status_t) -> &'static CStr {
         FULCRUM_ERR_FULL => c"the queue is full; the request or the sample was not taken",
         FULCRUM_ERR_CALLBACK => c"the call waits and was made on the dispatcher thread",
         FULCRUM_ERR_NOT_POLLED => c"the stream hands its results to a completion callback",
+        FULCRUM_ERR_CHECKPOINT => c"a folder of checkpoints could not be made, read or written",
+        FULCRUM_ERR_CHECKPOINT_BUSY => c"somebody else keeps checkpoints in this folder",
+        FULCRUM_ERR_CHECKPOINT_DAMAGED => c"there are checkpoints and none is whole",
+        FULCRUM_ERR_CHECKPOINT_FOREIGN => c"the checkpoint is of another job or another layout of its state",
+        FULCRUM_ERR_CHECKPOINT_LATER => c"the checkpoint was written by a later release",
+        FULCRUM_ERR_CHECKPOINT_BUDGET => c"a checkpoint has more bytes than may be written in an hour",
+        FULCRUM_ERR_CHECKPOINT_STATE => c"the job does not tell its state or did not take it back",
+        FULCRUM_ERR_NO_CHECKPOINTS => c"the job keeps no checkpoints",
         FULCRUM_WARN_PRIORITY => c"the operating system refused a real-time priority",
         FULCRUM_WARN_CPU => c"the operating system refused to pin the dispatcher",
         FULCRUM_WARN_LOCK_MEMORY => c"the operating system refused to lock memory",

@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::answerer::{Callbacks, Swap, Work};
+use super::array;
 use super::error::fulcrum_error_t;
 use super::fault::Fault;
 use super::gate::Gate;
@@ -197,7 +198,7 @@ impl fulcrum_stream_t {
             return Ok(Pieces::new());
         }
         // SAFETY: the caller promises `piece_count` lengths.
-        unsafe { sized::lengths(self.piece_ns, count, "stream.piece_ns is NULL") }
+        unsafe { array::lengths(self.piece_ns, count, "stream.piece_ns is NULL") }
     }
 
     fn work(&self) -> Result<Work, Fault> {

@@ -9,11 +9,15 @@ use super::job::{
 use super::weights::{
     fulcrum_abort_t, fulcrum_eval_t, fulcrum_fill_t, fulcrum_load_t, fulcrum_save_t, fulcrum_score_t,
 };
+use crate::workload::checkpoint::{Checkpoint, CheckpointError, Element, Identity, STEPS, Shape, State};
 use crate::workload::gate::Score;
 use crate::workload::swap::Set;
 use crate::workload::{Abort, Progress, Training, WorkloadError};
 use core::ffi::c_void;
 use std::sync::Arc;
+
+/// Code of [`WorkloadError::Failed`] for a part of the state whose size has changed.
+const RESIZED: i32 = -1;
 
 /// The C functions of a job. The numbers of pieces were checked to be at most `limits::PIECES`.
 pub(super) struct Trainer {
@@ -28,6 +32,12 @@ pub(super) struct Trainer {
     load: fulcrum_load_t,
     user: *mut c_void,
     memory_bytes: u64,
+    /// What its state belongs to, of one that keeps checkpoints.
+    identity: Identity,
+    /// Bytes of each part of the state.
+    parts: Vec<u64>,
+    /// Steps ended, those before a checkpoint that was taken up included.
+    steps: u64,
 }
 
 // SAFETY: fulcrum_job_t.user promises use on the dispatcher thread, and nothing here but `Aborter` uses it on
@@ -52,7 +62,57 @@ impl Trainer {
             load: job.load,
             user: job.user,
             memory_bytes: job.memory_bytes,
+            identity: Identity::of("", &[]),
+            parts: Vec::new(),
+            steps: 0,
         }
+    }
+
+    /// Asks how large each part of the state is, of which there may be `most`, and notes what it belongs to.
+    pub(super) fn tell_state(
+        &mut self,
+        name: &str,
+        identity: u64,
+        most: usize,
+    ) -> Result<(), CheckpointError> {
+        self.load
+            .ok_or(CheckpointError::Refused(WorkloadError::NotOffered))?;
+        self.identity = Identity::of(name, &identity.to_le_bytes());
+        self.parts.clear();
+        loop {
+            // More than the limit's parts are never asked for, so the number fits.
+            let bytes = Training::save(self, self.parts.len() as u16, &mut []);
+            match bytes.map_err(CheckpointError::Refused)? {
+                0 if self.parts.is_empty() => {
+                    return Err(CheckpointError::Refused(WorkloadError::NotOffered));
+                }
+                0 => return Ok(()),
+                bytes => self.parts.push(bytes as u64),
+            }
+            if self.parts.len() > most {
+                return Err(CheckpointError::Parts {
+                    parts: self.parts.len(),
+                    room: most,
+                });
+            }
+        }
+    }
+
+    /// Calls the function that writes a part into `into`.
+    fn save_part(&self, part: usize, into: &mut [u8]) -> Result<usize, WorkloadError> {
+        let save = self.save.ok_or(WorkloadError::NotOffered)?;
+        // SAFETY: the buffer is as long as it says; `fulcrum_save_t` states what the function may do. There are
+        // fewer parts than a u32 counts.
+        let bytes = unsafe {
+            save(
+                self.user,
+                part as u32,
+                into.as_mut_ptr().cast(),
+                into.len() as u64,
+            )
+        };
+        // Below zero it is the function's own code, which is small.
+        usize::try_from(bytes).map_err(|_| WorkloadError::Failed(bytes.max(i32::MIN.into()) as i32))
     }
 
     /// What a code other than a piece's own says.
@@ -81,7 +141,10 @@ impl Training for Trainer {
         match unsafe { (self.run_piece)(self.user, u32::from(piece), &mut loss) } {
             FULCRUM_PIECE_RAN => Ok(Progress::Ran),
             FULCRUM_PIECE_STEPPED if loss.is_nan() => Err(WorkloadError::NotANumber),
-            FULCRUM_PIECE_STEPPED => Ok(Progress::Stepped { loss }),
+            FULCRUM_PIECE_STEPPED => {
+                self.steps = self.steps.wrapping_add(1);
+                Ok(Progress::Stepped { loss })
+            }
             FULCRUM_PIECE_DRY => Ok(Progress::Dry),
             code => Err(self.failed(code)),
         }
@@ -124,18 +187,7 @@ impl Training for Trainer {
     }
 
     fn save(&mut self, part: u16, into: &mut [u8]) -> Result<usize, WorkloadError> {
-        let save = self.save.ok_or(WorkloadError::NotOffered)?;
-        // SAFETY: the buffer is as long as it says; `fulcrum_save_t` states what the function may do.
-        let bytes = unsafe {
-            save(
-                self.user,
-                u32::from(part),
-                into.as_mut_ptr().cast(),
-                into.len() as u64,
-            )
-        };
-        // Below zero it is the function's own code, which is small.
-        usize::try_from(bytes).map_err(|_| WorkloadError::Failed(bytes.max(i32::MIN.into()) as i32))
+        self.save_part(usize::from(part), into)
     }
 
     fn load(&mut self, part: u16, from: &[u8]) -> Result<(), WorkloadError> {
@@ -154,6 +206,59 @@ impl Training for Trainer {
         } else {
             Err(WorkloadError::Failed(code))
         }
+    }
+}
+
+/// A part of the state is a tensor of bytes.
+fn part_name(part: usize) -> String {
+    format!("part {part}")
+}
+
+/// Of a job that keeps checkpoints, after [`Trainer::tell_state`].
+impl State for Trainer {
+    fn identity(&self) -> Identity {
+        self.identity.clone()
+    }
+
+    fn shapes(&self) -> Vec<Shape> {
+        let shape = |(part, bytes): (usize, &u64)| Shape {
+            name: part_name(part),
+            element: Element::U8,
+            dims: vec![*bytes],
+        };
+        self.parts.iter().enumerate().map(shape).collect()
+    }
+
+    fn whole(&self) -> bool {
+        true
+    }
+
+    /// On the thread that adds the job too, when it is measured; so that thread is not noted as a dispatcher.
+    fn copy(&self, tensor: usize, _: usize, into: &mut [u8]) -> Result<(), WorkloadError> {
+        match self.save_part(tensor, into)? {
+            bytes if bytes == into.len() => Ok(()),
+            // A part has another size than it said at first.
+            _ => Err(WorkloadError::Failed(RESIZED)),
+        }
+    }
+
+    fn counters(&self) -> Vec<String> {
+        vec![STEPS.to_string()]
+    }
+
+    fn count(&self, _: usize) -> u64 {
+        self.steps
+    }
+
+    fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
+        checkpoint.fits(&self.identity, &State::shapes(self))?;
+        for part in 0..self.parts.len() {
+            let kept = checkpoint.tensor(&part_name(part));
+            let bytes = kept.map_or(&[][..], |kept| &kept.values);
+            self.load(part as u16, bytes).map_err(CheckpointError::Refused)?;
+        }
+        self.steps = checkpoint.counter(STEPS);
+        Ok(())
     }
 }
 
@@ -183,7 +288,7 @@ mod tests {
     use core::ptr::null_mut;
 
     /// A state of two parts of four bytes each.
-    type State = [[u8; 4]; 2];
+    type Parts = [[u8; 4]; 2];
 
     unsafe extern "C" fn run_piece(_: *mut c_void, _: u32, _: *mut f32) -> i32 {
         FULCRUM_PIECE_ABORTED
@@ -191,7 +296,7 @@ mod tests {
 
     unsafe extern "C" fn save(user: *mut c_void, part: u32, bytes: *mut c_void, capacity: u64) -> i64 {
         // SAFETY: the test's own state.
-        let state = unsafe { &*user.cast::<State>() };
+        let state = unsafe { &*user.cast::<Parts>() };
         match state.get(part as usize) {
             None => 0,
             Some([255, ..]) => -7,
@@ -206,7 +311,7 @@ mod tests {
 
     unsafe extern "C" fn load(user: *mut c_void, part: u32, bytes: *const c_void, size: u64) -> i32 {
         // SAFETY: the test's own state.
-        let state = unsafe { &mut *user.cast::<State>() };
+        let state = unsafe { &mut *user.cast::<Parts>() };
         match state.get_mut(part as usize) {
             Some(place) if size == 4 => {
                 // SAFETY: four bytes, as the size says.
@@ -230,7 +335,7 @@ mod tests {
 
     #[test]
     fn a_state_goes_out_and_comes_back_part_by_part() {
-        let mut state: State = [[1, 2, 3, 4], [5, 6, 7, 8]];
+        let mut state: Parts = [[1, 2, 3, 4], [5, 6, 7, 8]];
         let mut trainer = Trainer::new(&job((&raw mut state).cast()), run_piece);
         let mut bytes = [0; 8];
         assert_eq!(trainer.save(1, &mut bytes[..2]), Ok(4), "so many are needed");

@@ -308,8 +308,12 @@ impl<T: Training + State> State for Gated<T> {
         self.job.shapes()
     }
 
-    fn copy(&self, tensor: usize, from: usize, into: &mut [u8]) {
-        self.job.copy(tensor, from, into);
+    fn whole(&self) -> bool {
+        self.job.whole()
+    }
+
+    fn copy(&self, tensor: usize, from: usize, into: &mut [u8]) -> Result<(), WorkloadError> {
+        self.job.copy(tensor, from, into)
     }
 
     fn counters(&self) -> Vec<String> {

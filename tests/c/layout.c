@@ -47,7 +47,12 @@ PIN(sizeof(fulcrum_onnx_engine_info_t) >= 40, "fulcrum_onnx_engine_info_t, first
 PIN(offsetof(fulcrum_onnx_engine_info_t, version) == 8, "fulcrum_onnx_engine_info_t, first release");
 PIN(sizeof(fulcrum_provider_report_t) >= 264, "fulcrum_provider_report_t, first release");
 PIN(offsetof(fulcrum_provider_report_t, text) == 16, "fulcrum_provider_report_t, first release");
+PIN(sizeof(fulcrum_checkpoint_statistics_t) >= 80, "fulcrum_checkpoint_statistics_t, first release");
+PIN(offsetof(fulcrum_checkpoint_statistics_t, bytes) == 72, "fulcrum_checkpoint_statistics_t, first release");
 #if UINTPTR_MAX == UINT64_MAX
+PIN(sizeof(fulcrum_checkpoint_t) >= 40, "fulcrum_checkpoint_t, first release");
+PIN(offsetof(fulcrum_checkpoint_t, save_ns) == 32, "fulcrum_checkpoint_t, first release");
+PIN(offsetof(fulcrum_job_t, checkpoint) == 104, "fulcrum_job_t, first release of its second part");
 PIN(sizeof(fulcrum_option_t) == 16, "fulcrum_option_t is frozen");
 PIN(sizeof(fulcrum_provider_t) == 16, "fulcrum_provider_t is frozen");
 PIN(sizeof(fulcrum_onnx_engine_config_t) >= 48, "fulcrum_onnx_engine_config_t, first release");

@@ -232,7 +232,7 @@ static void functions_of_an_engine_come_with_their_numbers_and_none_without(void
   job = handing_over(), job.fill = NULL, job.fill_ns = 0, job.fill_count = 0;
   refuse_job(job, FULCRUM_ERR_ARGUMENT);
   job = handing_over(), job.metric = 3, refuse_job(job, FULCRUM_ERR_TOO_NEW);
-  job = handing_over(), job.reserved = 1, refuse_job(job, FULCRUM_ERR_TOO_NEW);
+  job = handing_over(), job.checkpoint = (const fulcrum_checkpoint_t *)1, refuse_job(job, FULCRUM_ERR_ARGUMENT);
   /* 2 pieces of the step, 1 of fill, twice 63 of eval. */
   job = handing_over(), job.eval_count = 63, refuse_job(job, FULCRUM_ERR_PIECES);
   job = handing_over(), job.eval_count = UINT32_MAX, refuse_job(job, FULCRUM_ERR_PIECES);

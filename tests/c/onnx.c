@@ -434,6 +434,51 @@ static void a_trainer_runs_by_its_callbacks_alone_and_refuses_what_is_out_of_ord
   fulcrum_onnx_engine_close(engine);
 }
 
+static void a_state_goes_out_and_comes_back_part_by_part_and_training_goes_on_bit_for_bit(void) {
+  static unsigned char parts[16][1 << 18];
+  fulcrum_onnx_engine_t *engine = engine_opened();
+  fulcrum_onnx_trainer_config_t config = good_trainer();
+  fulcrum_onnx_trainer_t *first = NULL, *second = NULL, *other = NULL;
+  fulcrum_job_t job = good_job(), again = good_job(), foreign = good_job();
+  uint32_t fetched = 0, count = 0;
+  int64_t sizes[16];
+  float loss;
+  config.fetch = fetch;
+  config.user = &fetched;
+  CHECK_STATUS(fulcrum_onnx_trainer_open(engine, NULL, &config, &first, NULL), FULCRUM_OK);
+  CHECK_STATUS(fulcrum_onnx_trainer_open(engine, NULL, &config, &second, NULL), FULCRUM_OK);
+  CHECK_STATUS(fulcrum_onnx_trainer_job(first, &job), FULCRUM_OK);
+  CHECK_STATUS(fulcrum_onnx_trainer_job(second, &again), FULCRUM_OK);
+  steps_of(&job, 10);
+  for (; (sizes[count] = job.save(first, count, NULL, 0)) > 0; ++count) {
+    CHECK(count < 15 && job.save(first, count, parts[count], sizeof parts[count]) == sizes[count]);
+  }
+  CHECK(count >= 2 && sizes[count] == 0 && job.save(first, 70000, NULL, 0) == -FULCRUM_ERR_ARGUMENT);
+  CHECK(job.save(first, 0, NULL, 8) == -FULCRUM_ERR_ARGUMENT && job.save(NULL, 0, NULL, 0) == -FULCRUM_ERR_HANDLE);
+  CHECK_STATUS(again.load(second, 0, parts[0], (uint64_t)sizes[0] - 8), FULCRUM_ERR_ARGUMENT);
+  CHECK_STATUS(again.load(second, 1, parts[1], (uint64_t)sizes[1] - 1), FULCRUM_ERR_ARGUMENT);
+  CHECK_STATUS(again.load(second, count, parts[1], 8), FULCRUM_ERR_ARGUMENT);
+  CHECK_STATUS(again.load(second, 0, NULL, 8), FULCRUM_ERR_ARGUMENT);
+  for (uint32_t part = 0; part < count; ++part)
+    CHECK_STATUS(again.load(second, part, parts[part], (uint64_t)sizes[part]), FULCRUM_OK);
+  fetched = 0;
+  loss = steps_of(&job, 20);
+  fetched = 0;
+  CHECK(steps_of(&again, 20) == loss);
+  /* Another graph's state. */
+  config.row = 1024;
+  config.step = "tests/fixtures/shapes_step.onnx";
+  config.weights = "tests/fixtures/shapes_day.onnx";
+  config.fetch = fetch_nothing;
+  CHECK_STATUS(fulcrum_onnx_trainer_open(engine, NULL, &config, &other, NULL), FULCRUM_OK);
+  CHECK_STATUS(fulcrum_onnx_trainer_job(other, &foreign), FULCRUM_OK);
+  CHECK_STATUS(foreign.load(other, 0, parts[0], (uint64_t)sizes[0]), FULCRUM_ERR_ARGUMENT);
+  fulcrum_onnx_trainer_close(first);
+  fulcrum_onnx_trainer_close(second);
+  fulcrum_onnx_trainer_close(other);
+  fulcrum_onnx_engine_close(engine);
+}
+
 static void weights_go_into_sets_that_do_not_serve_and_are_judged_there(void) {
   fulcrum_onnx_engine_t *engine = engine_opened();
   fulcrum_onnx_model_config_t model_config = good_model();
@@ -507,9 +552,17 @@ static void a_stream_learns_while_it_is_served_and_goes_back_in_one_call(void) {
   fulcrum_error_t error;
   fulcrum_completion_t last;
   fulcrum_job_statistics_t did;
+  fulcrum_checkpoint_t checkpoint;
+  fulcrum_checkpoint_statistics_t kept;
   uint32_t number = 9, version = 0, right = 0;
   fulcrum_status_t status;
+  char folder[64], command[96];
   memset(&last, 0, sizeof last);
+  memset(&checkpoint, 0, sizeof checkpoint);
+  snprintf(folder, sizeof folder, "/tmp/fulcrum-onnx-%d", (int)getpid());
+  checkpoint.size = sizeof checkpoint;
+  checkpoint.folder = folder;
+  checkpoint.every = 2;
   model_config.flags = FULCRUM_ONNX_SWAPS;
   CHECK_STATUS(fulcrum_onnx_model_open(engine, &model_config, &model, NULL), FULCRUM_OK);
   config.feed = feed;
@@ -525,7 +578,8 @@ static void a_stream_learns_while_it_is_served_and_goes_back_in_one_call(void) {
   CHECK_STATUS(fulcrum_onnx_trainer_job(trainer, &job), FULCRUM_OK);
   job.stream = number;
   job.abort = fulcrum_onnx_trainer_abort;
-  job.abort_ns = MS;
+  job.abort_ns = 5 * MS;
+  job.checkpoint = &checkpoint;
   status = fulcrum_job_add(rt, &job, &number, &error);
   if (status != FULCRUM_OK) fprintf(stderr, "%s\n", error.text);
   CHECK_STATUS(status, FULCRUM_OK);
@@ -548,7 +602,21 @@ static void a_stream_learns_while_it_is_served_and_goes_back_in_one_call(void) {
   did.size = sizeof did;
   CHECK_STATUS(fulcrum_job_statistics(rt, 0, &did), FULCRUM_OK);
   CHECK(did.steps >= 8 && did.swaps >= 2);
+  kept.size = sizeof kept;
+  CHECK_STATUS(fulcrum_checkpoint_statistics(rt, 0, &kept), FULCRUM_OK);
+  CHECK(kept.kept >= 1 && kept.newest_steps >= 2 && kept.newest_steps <= did.steps && kept.restored_steps == 0);
   fulcrum_close(rt);
+  /* The next program takes up where this one was. */
+  CHECK_STATUS(fulcrum_open(&runtime_config, &rt, NULL), FULCRUM_OK);
+  CHECK_STATUS(fulcrum_stream_add(rt, &stream, &number, &error), FULCRUM_OK);
+  CHECK_STATUS(fulcrum_job_add(rt, &job, &number, &error), FULCRUM_OK);
+  CHECK_STATUS(fulcrum_start(rt, &error), FULCRUM_OK);
+  did.steps = kept.newest_steps;
+  CHECK_STATUS(fulcrum_checkpoint_statistics(rt, 0, &kept), FULCRUM_OK);
+  CHECK(kept.restored_steps == did.steps);
+  fulcrum_close(rt);
+  snprintf(command, sizeof command, "rm -r %s", folder);
+  CHECK(system(command) == 0);
   fulcrum_onnx_trainer_close(trainer);
   fulcrum_onnx_model_close(model);
   fulcrum_feed_close(feed);
@@ -562,6 +630,7 @@ int main(void) {
   RUN(a_model_answers_by_its_callbacks_alone_and_an_input_can_say_no);
   RUN(a_trainer_that_cannot_be_had_is_a_status_and_the_next_attempt_may_succeed);
   RUN(a_trainer_runs_by_its_callbacks_alone_and_refuses_what_is_out_of_order);
+  RUN(a_state_goes_out_and_comes_back_part_by_part_and_training_goes_on_bit_for_bit);
   RUN(weights_go_into_sets_that_do_not_serve_and_are_judged_there);
   RUN(a_stream_learns_while_it_is_served_and_goes_back_in_one_call);
   return 0;

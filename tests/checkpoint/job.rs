@@ -14,6 +14,7 @@ use fulcrum::workload::checkpoint::{
 };
 use fulcrum::workload::gate::{Gate, Gated, Verdict};
 use fulcrum::workload::{Progress, Training, swap};
+use std::sync::atomic::Ordering::Relaxed;
 
 fn slots(disk: &CutDisk) -> Slots {
     Slots::open(Box::new(disk.clone())).unwrap().0
@@ -71,6 +72,47 @@ fn a_state_that_no_file_may_hold_is_refused_before_memory_is_taken_for_it() {
         let refused = channel(&learner, slots(&disk), Config::default()).err();
         assert!(matches!(refused, Some(CheckpointError::TooLarge)), "{refused:?}");
     }
+}
+
+#[test]
+fn a_state_whose_tensors_are_copied_whole_has_a_part_for_each_and_reads_back() {
+    let disk = CutDisk::new(1, Lies::default());
+    let mut learner = Learner::new("step.onnx", 75);
+    learner.whole = true;
+    let config = Config {
+        part: 64,
+        budget: None,
+    };
+    let (snapshot, mut writer) = channel(&learner, slots(&disk), config).unwrap();
+    let mut job = Checkpointed::new(learner, snapshot, 1).unwrap();
+    assert_eq!(job.part_lengths().len(), job.work().shapes().len());
+    step(&mut job);
+    writer.write_all(Nanos::ZERO).unwrap();
+    assert_eq!(writer.statistics().newest_steps.load(Relaxed), 1);
+    let mut other = Learner::new("step.onnx", 75);
+    other.whole = true;
+    other.restore(&newest(&disk)).unwrap();
+    assert_eq!(&other, job.work());
+}
+
+#[test]
+fn a_job_that_does_not_tell_its_state_goes_on_and_the_checkpoint_before_stands() {
+    let disk = CutDisk::new(1, Lies::default());
+    let (mut job, mut writer) = job(&disk, 1, None);
+    step(&mut job);
+    writer.write_all(Nanos::ZERO).unwrap();
+    assert_eq!(writer.write_part(Nanos::ZERO).unwrap(), Status::Idle);
+    let mut silent = Learner::new("step.onnx", 75);
+    silent.silent = true;
+    let (snapshot, mut writer) = channel(&silent, slots(&disk), Config::default()).unwrap();
+    let statistics = std::sync::Arc::clone(writer.statistics());
+    let mut silent = Checkpointed::new(silent, snapshot, 2).unwrap();
+    for number in 1..=5 {
+        assert_eq!(step(&mut silent).1, number as f32);
+        assert_eq!(writer.write_all(Nanos::ZERO).unwrap(), None);
+    }
+    assert_eq!((statistics.given_up.get(), statistics.taken.get()), (2, 0));
+    assert_eq!(newest(&disk).counter("steps"), 1);
 }
 
 #[test]

@@ -10,6 +10,10 @@ use fulcrum::workload::{Progress, Training, WorkloadError};
 pub(crate) struct Learner {
     graph: &'static str,
     pub(crate) steps: u64,
+    /// Whether it fails to tell its state.
+    pub(crate) silent: bool,
+    /// Whether it tells a tensor as a whole only.
+    pub(crate) whole: bool,
     /// Pieces in which it hands its weights over.
     pub(crate) fills: u16,
     tensors: Vec<(Shape, Vec<f32>)>,
@@ -30,6 +34,8 @@ impl Learner {
         let mut learner = Learner {
             graph,
             steps: 0,
+            silent: false,
+            whole: false,
             fills: 0,
             // An odd number of values, a scalar and nothing at all, so that every kind of padding occurs.
             tensors: vec![
@@ -85,11 +91,19 @@ impl State for Learner {
         self.tensors.iter().map(|(shape, _)| shape.clone()).collect()
     }
 
-    fn copy(&self, tensor: usize, from: usize, into: &mut [u8]) {
+    fn whole(&self) -> bool {
+        self.whole
+    }
+
+    fn copy(&self, tensor: usize, from: usize, into: &mut [u8]) -> Result<(), WorkloadError> {
+        if self.silent {
+            return Err(WorkloadError::Failed(7));
+        }
         let values = &self.tensors[tensor].1[from / 4..];
         for (place, value) in into.as_chunks_mut::<4>().0.iter_mut().zip(values) {
             *place = value.to_le_bytes();
         }
+        Ok(())
     }
 
     fn counters(&self) -> Vec<String> {

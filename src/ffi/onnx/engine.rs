@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::or;
+use crate::ffi::array;
 use crate::ffi::fault::Fault;
 use crate::ffi::onnx_engine::*;
 use crate::ffi::onnx_model::FULCRUM_ONNX_LOCK_MEMORY;
@@ -118,7 +119,7 @@ unsafe fn asked_threads(config: &fulcrum_onnx_engine_config_t) -> Result<Threads
         _ => return Err(Fault::Argument("config.priority is above 99")),
     };
     // SAFETY: as the caller promises.
-    let cpus = unsafe { sized::values(config.cpus, config.cpu_count, "config.cpus is NULL") }?;
+    let cpus = unsafe { array::values(config.cpus, config.cpu_count, "config.cpus is NULL") }?;
     Ok(Threads {
         count,
         priority,
@@ -134,10 +135,10 @@ unsafe fn asked_providers(config: &fulcrum_onnx_engine_config_t) -> Result<Provi
     let mut providers = Providers::default();
     let wrong = "config.providers is NULL";
     // SAFETY: as the caller promises.
-    for asked in unsafe { sized::values(config.providers, config.provider_count, wrong) }? {
+    for asked in unsafe { array::values(config.providers, config.provider_count, wrong) }? {
         let wrong = "the options of a provider are NULL";
         // SAFETY: as the caller promises.
-        let options = unsafe { sized::values(asked.options, asked.option_count, wrong) }?;
+        let options = unsafe { array::values(asked.options, asked.option_count, wrong) }?;
         let mut pairs = Vec::new();
         for option in options {
             let wrong = "an option's key or value is NULL, not UTF-8, or does not end within 4096 bytes";

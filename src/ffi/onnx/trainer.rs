@@ -101,6 +101,9 @@ impl Trainer {
                 engine: engine_of_job,
             },
         )?;
+        if let Some(feed) = feed {
+            training.keep_position(feed.position());
+        }
         if config.fetch_rows > 0 {
             training.fetch_in_parts(config.fetch_rows as usize)?;
         }
@@ -184,6 +187,22 @@ impl Trainer {
             right: score.right,
             samples: score.samples,
         }))
+    }
+
+    pub(in crate::ffi) fn save(
+        &self,
+        part: u32,
+        into: &mut [u8],
+    ) -> Result<Result<usize, fulcrum_status_t>, Fault> {
+        let part = u16::try_from(part).map_err(|_| Fault::Argument("there is no such part"))?;
+        let mut training = self.training.enter().ok_or(Fault::Busy)?;
+        Ok(training.save(part, into).map_err(code))
+    }
+
+    pub(in crate::ffi) fn load(&self, part: u32, from: &[u8]) -> Result<fulcrum_status_t, Fault> {
+        let part = u16::try_from(part).map_err(|_| Fault::Argument("there is no such part"))?;
+        let mut training = self.training.enter().ok_or(Fault::Busy)?;
+        Ok(training.load(part, from).map_or_else(code, |()| FULCRUM_OK))
     }
 
     pub(in crate::ffi) fn write(&self, path: &Path) -> Result<(), Fault> {

@@ -1,6 +1,7 @@
 //! A [`Checkpoint`] is what is kept of a training job, and [`State`] is a job that it can be kept of.
 
 use super::CheckpointError;
+use crate::workload::WorkloadError;
 use core::fmt;
 
 /// Which graph a state belongs to.
@@ -46,6 +47,8 @@ impl fmt::Display for Identity {
 pub enum Element {
     /// IEEE 754 binary32.
     F32 = 1,
+    /// A byte: a part of a state that only the job itself can read.
+    U8 = 2,
     /// Signed 64-bit integer.
     I64 = 7,
 }
@@ -53,7 +56,7 @@ pub enum Element {
 impl Element {
     /// The element type of this number, if it is one.
     pub fn of(number: u32) -> Option<Element> {
-        [Element::F32, Element::I64]
+        [Element::F32, Element::U8, Element::I64]
             .into_iter()
             .find(|element| *element as u32 == number)
     }
@@ -62,6 +65,7 @@ impl Element {
     pub const fn bytes(self) -> u64 {
         match self {
             Element::F32 => 4,
+            Element::U8 => 1,
             Element::I64 => 8,
         }
     }
@@ -106,7 +110,7 @@ impl Kept {
     pub fn f32(&self) -> impl Iterator<Item = f32> {
         let values: &[u8] = match self.shape.element {
             Element::F32 => &self.values,
-            Element::I64 => &[],
+            Element::U8 | Element::I64 => &[],
         };
         values.as_chunks::<4>().0.iter().map(|it| f32::from_le_bytes(*it))
     }
@@ -177,9 +181,14 @@ pub trait State {
     /// Its tensors, always in the same order.
     fn shapes(&self) -> Vec<Shape>;
 
+    /// Whether a tensor can only be copied as a whole: then each is one part, however long. The default: no.
+    fn whole(&self) -> bool {
+        false
+    }
+
     /// Copies the bytes of tensor `tensor` from byte `from` on into `into`, little-endian. `from` is a
-    /// multiple of 8, and the bytes asked for are there.
-    fn copy(&self, tensor: usize, from: usize, into: &mut [u8]);
+    /// multiple of 8, and the bytes asked for are there. After an error the snapshot is given up.
+    fn copy(&self, tensor: usize, from: usize, into: &mut [u8]) -> Result<(), WorkloadError>;
 
     /// The names of its counters, always in the same order.
     fn counters(&self) -> Vec<String>;

@@ -2,6 +2,7 @@
 
 use super::content::{Identity, Shape};
 use super::form::Wrong;
+use crate::workload::WorkloadError;
 use core::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -95,6 +96,20 @@ pub enum CheckpointError {
     TooLarge,
     /// The thread that writes could not be made.
     Thread(io::Error),
+    /// The job did not tell its state, or did not take it back.
+    Refused(WorkloadError),
+}
+
+impl CheckpointError {
+    /// The operating system's own number, or 0.
+    pub fn errno(&self) -> i32 {
+        match self {
+            CheckpointError::Io { error, .. } | CheckpointError::Thread(error) => {
+                error.raw_os_error().unwrap_or(0)
+            }
+            _ => 0,
+        }
+    }
 }
 
 impl fmt::Display for CheckpointError {
@@ -150,6 +165,9 @@ impl fmt::Display for CheckpointError {
             ),
             CheckpointError::TooLarge => {
                 f.write_str("the state has more bytes than fit into memory, or into a file of 4 GiB")
+            }
+            CheckpointError::Refused(error) => {
+                write!(f, "the job did not tell its state or take it back: {error}")
             }
             CheckpointError::Thread(error) => {
                 write!(f, "the thread that writes checkpoints could not be made: {error}")

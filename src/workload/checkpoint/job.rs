@@ -79,7 +79,12 @@ impl<T: Training + State> Checkpointed<T> {
     }
 
     fn copy_next(&mut self, Copying { loss, part }: Copying) -> Progress {
-        self.snapshot.copy_part(&self.work, part);
+        if self.snapshot.copy_part(&self.work, part).is_err() {
+            // The step itself has ended well; the checkpoint before stands.
+            self.snapshot.give_up();
+            self.since = 0;
+            return Progress::Stepped { loss };
+        }
         if part + 1 < self.snapshot.parts() {
             self.copying = Some(Copying { loss, part: part + 1 });
             return Progress::Ran;
@@ -93,7 +98,7 @@ impl<T: Training + State> Checkpointed<T> {
 impl Snapshot {
     /// The upper length of copying each part of `state`. Processor time counts: a piece runs on the calling
     /// thread alone.
-    fn measure(&mut self, state: &impl State) -> Vec<Nanos> {
+    pub(crate) fn measure(&mut self, state: &impl State) -> Vec<Nanos> {
         if !self.begin(state) {
             return vec![LEAST_PART; self.parts()];
         }
@@ -102,7 +107,8 @@ impl Snapshot {
             let mut times = [Nanos::ZERO; MEASURED];
             for time in &mut times {
                 let start = thread_time();
-                self.copy_part(state, part);
+                // One that fails here fails when it counts, and is counted there.
+                let _ = self.copy_part(state, part);
                 *time = thread_time() - start;
             }
             times.sort_unstable();

@@ -42,8 +42,12 @@ pub use snapshot::Snapshot;
 pub use writer::{Config, Status, Writer, channel};
 
 use crate::schedule::statistics::Counter;
+use core::sync::atomic::{AtomicI32, AtomicU64};
 
-/// What became of a job's checkpoints. The first two are counted by the dispatcher, the others by the writer.
+/// The name of the counter of steps.
+pub const STEPS: &str = "steps";
+
+/// What became of a job's checkpoints. The first three are counted by the dispatcher, the others by the writer.
 #[derive(Debug, Default)]
 pub struct Statistics {
     /// Snapshots taken.
@@ -51,12 +55,18 @@ pub struct Statistics {
     /// Ends of steps at which a snapshot was due and had to wait for the image: the disk is slow, or the
     /// budget used up.
     pub waited: Counter,
+    /// Snapshots given up because the job did not tell its state.
+    pub given_up: Counter,
     /// Checkpoints that are on disk for good.
     pub kept: Counter,
     /// Checkpoints that the write budget put off.
     pub put_off: Counter,
     /// Checkpoints that could not be written; the one before stands.
     pub failed: Counter,
+    /// The operating system's number for the newest of these, or 0.
+    pub errno: AtomicI32,
+    /// The steps, as the counter [`STEPS`] has them, of the newest checkpoint on disk; 0 where there is none.
+    pub newest_steps: AtomicU64,
     /// Bytes given to the disk.
     pub bytes: Counter,
 }

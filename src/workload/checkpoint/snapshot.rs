@@ -5,6 +5,7 @@ use super::content::{Shape, State};
 use super::disk::LARGEST;
 use super::form::padded;
 use super::{CheckpointError, Statistics};
+use crate::workload::WorkloadError;
 use std::sync::Arc;
 
 /// A state between two steps.
@@ -57,8 +58,8 @@ fn places(shapes: &[Shape]) -> Result<Box<[Place]>, CheckpointError> {
 #[derive(Debug)]
 pub struct Snapshot {
     places: Box<[Place]>,
-    values: usize,
-    part: usize,
+    /// First byte and end of each part; at least one.
+    parts: Box<[(usize, usize)]>,
     full: rtrb::Producer<Image>,
     spare: rtrb::Consumer<Image>,
     filling: Option<Image>,
@@ -67,18 +68,28 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// The end that takes images from `spare` and hands them over in `full`; parts have `part` bytes, a
-    /// multiple of 8.
+    /// multiple of 8, or are a tensor each where there is no `part`.
     pub(super) fn new(
         shapes: &[Shape],
-        values: usize,
-        part: usize,
+        part: Option<usize>,
         (full, spare): (rtrb::Producer<Image>, rtrb::Consumer<Image>),
         statistics: Arc<Statistics>,
     ) -> Result<Snapshot, CheckpointError> {
+        let places = places(shapes)?;
+        let values = places.last().map_or(0, |last| padded(last.start + last.bytes));
+        let mut parts: Vec<_> = match part {
+            Some(part) => (0..values)
+                .step_by(part)
+                .map(|start| (start, start.saturating_add(part).min(values)))
+                .collect(),
+            None => places.iter().map(|it| (it.start, it.start + it.bytes)).collect(),
+        };
+        if parts.is_empty() {
+            parts.push((0, 0));
+        }
         Ok(Snapshot {
-            places: places(shapes)?,
-            values,
-            part,
+            places,
+            parts: parts.into_boxed_slice(),
             full,
             spare,
             filling: None,
@@ -88,7 +99,7 @@ impl Snapshot {
 
     /// Parts of a state, at least 1.
     pub fn parts(&self) -> usize {
-        self.values.div_ceil(self.part).max(1)
+        self.parts.len()
     }
 
     /// What becomes of the checkpoints.
@@ -111,25 +122,29 @@ impl Snapshot {
     }
 
     /// Copies part `part` of `state`, which must not have changed since [`begin`](Snapshot::begin).
-    pub fn copy_part(&mut self, state: &impl State, part: usize) {
-        let Some(image) = &mut self.filling else {
-            return;
+    pub fn copy_part(&mut self, state: &impl State, part: usize) -> Result<(), WorkloadError> {
+        let (Some(image), Some((start, end))) = (&mut self.filling, self.parts.get(part).copied()) else {
+            return Ok(());
         };
-        let start = part.saturating_mul(self.part).min(self.values);
-        let end = start.saturating_add(self.part).min(self.values);
         let first = self
             .places
             .partition_point(|place| place.start + place.bytes <= start);
         for (tensor, place) in self.places.iter().enumerate().skip(first) {
             if place.start >= end {
-                return;
+                break;
             }
             let from = start.max(place.start);
             let to = end.min(place.start + place.bytes);
             if let Some(into) = image.values.get_mut(from..to) {
-                state.copy(tensor, from - place.start, into);
+                state.copy(tensor, from - place.start, into)?;
             }
         }
+        Ok(())
+    }
+
+    /// Gives the snapshot up, and counts that; the image stays for the next one.
+    pub fn give_up(&mut self) {
+        self.statistics.given_up.add(1);
     }
 
     /// Hands the image over to the writer; every part has been copied.
@@ -140,13 +155,18 @@ impl Snapshot {
             let _ = self.full.push(image);
         }
     }
-    /// All of it at once, for a program that has no schedule: false while the writer has the image.
+
+    /// All of it at once, for a program that has no schedule: false while the writer has the image, and where
+    /// the state could not be copied.
     pub fn take(&mut self, state: &impl State) -> bool {
-        let begun = self.begin(state);
-        if begun {
-            (0..self.parts()).for_each(|part| self.copy_part(state, part));
-            self.send();
+        if !self.begin(state) {
+            return false;
         }
-        begun
+        let copied = (0..self.parts()).try_for_each(|part| self.copy_part(state, part));
+        match copied {
+            Ok(()) => self.send(),
+            Err(_) => self.give_up(),
+        }
+        copied.is_ok()
     }
 }

@@ -5,9 +5,10 @@ use super::content::{Identity, Shape, State};
 use super::disk::LARGEST;
 use super::slots::Slots;
 use super::snapshot::{Image, Snapshot};
-use super::{CheckpointError, Statistics, form};
+use super::{CheckpointError, STEPS, Statistics, form};
 use crate::units::Nanos;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// How a job's checkpoints are taken and written.
 #[derive(Clone, Debug)]
@@ -104,8 +105,7 @@ pub fn channel(
     let statistics = Arc::<Statistics>::default();
     let snapshot = Snapshot::new(
         &shapes,
-        image.values.len(),
-        part,
+        (!state.whole()).then_some(part),
         (full, spare),
         Arc::clone(&statistics),
     )?;
@@ -162,6 +162,16 @@ impl Writer {
         (self.head(&image.counts, values).len() + values + form::TAIL) as u64
     }
 
+    /// Steps of the image at hand.
+    fn steps(&self) -> u64 {
+        let counter = self.counters.iter().position(|name| name == STEPS);
+        let image = self.image.as_ref();
+        let counted = counter
+            .zip(image)
+            .and_then(|(counter, image)| image.counts.get(counter));
+        counted.copied().unwrap_or(0)
+    }
+
     /// What becomes of the checkpoints.
     pub fn statistics(&self) -> &Arc<Statistics> {
         &self.statistics
@@ -172,8 +182,9 @@ impl Writer {
     /// attempt.
     pub fn write_part(&mut self, now: Nanos) -> Result<Status, CheckpointError> {
         let outcome = self.go_on(now);
-        if outcome.is_err() {
+        if let Err(error) = &outcome {
             self.stage = Stage::Idle;
+            self.statistics.errno.store(error.errno(), Relaxed);
             self.statistics.failed.add(1);
         }
         outcome
@@ -207,6 +218,7 @@ impl Writer {
                 let (sequence, bytes) = (self.slots.coming(), *bytes);
                 self.slots.settle()?;
                 self.stage = Stage::Idle;
+                self.statistics.newest_steps.store(self.steps(), Relaxed);
                 self.statistics.kept.add(1);
                 return Ok(Status::Kept { sequence, bytes });
             }

@@ -4,6 +4,7 @@ use super::accumulation::OnnxAccumulation;
 use super::model::Weight;
 use super::state::{copy, restore, shape};
 use super::tensor::Tensor;
+use crate::workload::WorkloadError;
 use crate::workload::checkpoint::{self, Checkpoint, CheckpointError, Identity, Shape};
 use crate::workload::feed::Position;
 use std::sync::Arc;
@@ -61,10 +62,11 @@ impl checkpoint::State for OnnxAccumulation {
         self.present().map(|(name, tensor)| shape(name, tensor)).collect()
     }
 
-    fn copy(&self, tensor: usize, from: usize, into: &mut [u8]) {
+    fn copy(&self, tensor: usize, from: usize, into: &mut [u8]) -> Result<(), WorkloadError> {
         if let Some((_, tensor)) = self.present().nth(tensor) {
             copy(tensor, from, into);
         }
+        Ok(())
     }
 
     fn counters(&self) -> Vec<String> {

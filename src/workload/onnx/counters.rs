@@ -1,11 +1,8 @@
 //! [`Counters`]: how far a trainer has come, to keep with its state.
 
-use crate::workload::checkpoint::Checkpoint;
+use crate::workload::checkpoint::{Checkpoint, STEPS};
 use crate::workload::feed::Position;
 use std::sync::Arc;
-
-/// The counter of steps in a checkpoint.
-const STEPS: &str = "steps";
 
 /// Steps ended, and the position of a feed where there is one to keep.
 #[derive(Default)]
@@ -29,11 +26,23 @@ impl Counters {
         }
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        1 + self.position.as_ref().map_or(0, |_| Position::NAMES.len())
+    }
+
+    /// Takes up values in the order of the names.
+    pub(super) fn set(&mut self, mut values: impl Iterator<Item = u64>) {
+        let mut next = || values.next().unwrap_or(0);
+        self.steps = next();
+        if let Some(position) = &self.position {
+            position.restore(Position::NAMES.map(|_| next()));
+        }
+    }
+
     /// Takes up those of `checkpoint`.
     pub(super) fn restore(&mut self, checkpoint: &Checkpoint) {
-        self.steps = checkpoint.counter(STEPS);
-        if let Some(position) = &self.position {
-            position.restore(Position::NAMES.map(|name| checkpoint.counter(name)));
-        }
+        let names = [STEPS].into_iter().chain(Position::NAMES);
+        self.set(names.map(|name| checkpoint.counter(name)));
     }
 }

@@ -3,9 +3,14 @@
 use super::model::Weight;
 use super::tensor::Tensor;
 use super::training::OnnxTraining;
+use crate::workload::WorkloadError;
 use crate::workload::checkpoint::{self, Checkpoint, CheckpointError, Element, Identity, Shape};
 use crate::workload::feed::Position;
+use std::ops::Range;
 use std::sync::Arc;
+
+/// Code of [`WorkloadError::Failed`] for a part of another graph's state.
+const FOREIGN_STATE: i32 = -5;
 
 /// A tensor of the state: the copy the present step reads and the one it writes change places.
 pub(super) struct State {
@@ -69,6 +74,96 @@ impl OnnxTraining {
     }
 }
 
+/// Bytes of a part of [`OnnxTraining::save`] and of the head before the first; a larger state has larger parts, so
+/// that there are never many.
+const PART: usize = 256 * 1024;
+const MOST_PARTS: usize = 32;
+
+impl OnnxTraining {
+    /// Bytes of a part and of all values.
+    fn part_sizes(&self) -> (usize, usize) {
+        let states = self.memory.states.iter();
+        let all: usize = states.map(|state| 4 * state.copies[0].values()).sum();
+        (PART.max(all.div_ceil(MOST_PARTS).next_multiple_of(8)), all)
+    }
+
+    /// The tensors that part `part` of the values (counted from 0) reaches into: for each its copy that counts, the
+    /// first byte of it, and where that lies in the part.
+    fn within(&self, part: usize) -> impl Iterator<Item = (&Tensor, usize, Range<usize>)> {
+        let (size, all) = self.part_sizes();
+        let start = part.saturating_mul(size).min(all);
+        let end = start.saturating_add(size).min(all);
+        let mut at = 0;
+        self.memory.states.iter().filter_map(move |state| {
+            let tensor = state.copies.get(self.now)?;
+            let begin = at;
+            at += 4 * tensor.values();
+            let (from, to) = (start.max(begin), end.min(at));
+            (from < to).then(|| (&**tensor, from - begin, from - start..to - start))
+        })
+    }
+
+    /// Writes part `part` of the state: the counters and which graph it is of come first, then the values in parts.
+    pub(super) fn save_part(&self, part: u16, into: &mut [u8]) -> Result<usize, WorkloadError> {
+        if self.memory.is_on_device() {
+            return Err(WorkloadError::NotOffered);
+        }
+        let Some(part) = usize::from(part).checked_sub(1) else {
+            let bytes = 8 * (2 + self.counters.count());
+            let words = [u64::from(self.identity.crc), self.identity.bytes];
+            let counters = (0..self.counters.count()).map(|counter| self.counters.value(counter));
+            if into.len() >= bytes {
+                for (place, word) in into
+                    .as_chunks_mut::<8>()
+                    .0
+                    .iter_mut()
+                    .zip(words.into_iter().chain(counters))
+                {
+                    *place = word.to_le_bytes();
+                }
+            }
+            return Ok(bytes);
+        };
+        let bytes = self.within(part).map(|(.., at)| at.len()).sum();
+        if into.len() >= bytes {
+            for (tensor, from, at) in self.within(part) {
+                copy(tensor, from, into.get_mut(at).unwrap_or_default());
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Takes back a part that [`OnnxTraining::save_part`] wrote, of the same graph.
+    pub(super) fn load_part(&mut self, part: u16, bytes: &[u8]) -> Result<(), WorkloadError> {
+        let wrong = Err(WorkloadError::Failed(FOREIGN_STATE));
+        let Some(part) = usize::from(part).checked_sub(1) else {
+            let (words, rest) = bytes.as_chunks::<8>();
+            let mut words = words.iter().map(|word| u64::from_le_bytes(*word));
+            let of = (words.next(), words.next());
+            if !rest.is_empty()
+                || of != (Some(u64::from(self.identity.crc)), Some(self.identity.bytes))
+                || words.len() != self.counters.count()
+            {
+                return wrong;
+            }
+            self.counters.set(words);
+            self.next = 0;
+            return Ok(());
+        };
+        if bytes.is_empty() || self.within(part).map(|(.., at)| at.len()).sum::<usize>() != bytes.len() {
+            return wrong;
+        }
+        for (tensor, from, at) in self.within(part) {
+            let values = tensor.f32_mut().get_mut(from / 4..).unwrap_or_default();
+            let kept = bytes.get(at).unwrap_or_default().as_chunks::<4>().0;
+            for (value, kept) in values.iter_mut().zip(kept) {
+                *value = f32::from_le_bytes(*kept);
+            }
+        }
+        Ok(())
+    }
+}
+
 impl checkpoint::State for OnnxTraining {
     fn identity(&self) -> Identity {
         self.identity.clone()
@@ -87,11 +182,12 @@ impl checkpoint::State for OnnxTraining {
         states.map(|state| shape(&state.name, &state.copies[0])).collect()
     }
 
-    fn copy(&self, tensor: usize, from: usize, into: &mut [u8]) {
+    fn copy(&self, tensor: usize, from: usize, into: &mut [u8]) -> Result<(), WorkloadError> {
         let state = self.memory.states.get(tensor);
         if let Some(tensor) = state.and_then(|state| state.copies.get(self.now)) {
             copy(tensor, from, into);
         }
+        Ok(())
     }
 
     fn counters(&self) -> Vec<String> {

@@ -318,6 +318,14 @@ impl Training for OnnxTraining {
         candidate.fill(piece, set, self.now)
     }
 
+    fn save(&mut self, part: u16, into: &mut [u8]) -> Result<usize, WorkloadError> {
+        self.save_part(part, into)
+    }
+
+    fn load(&mut self, part: u16, from: &[u8]) -> Result<(), WorkloadError> {
+        self.load_part(part, from)
+    }
+
     fn eval_pieces(&self) -> u16 {
         self.candidate.as_ref().map_or(0, |it| it.evals)
     }
