@@ -215,3 +215,39 @@ fn the_help_shows_examples() {
         "{help}"
     );
 }
+
+#[test]
+fn a_demo_that_was_killed_goes_on_from_its_last_checkpoint() {
+    let _alone = alone();
+    let scratch = Scratch::new("killed");
+    let mut killed = Command::new(env!("CARGO_BIN_EXE_fulcrum"))
+        .current_dir(&scratch.0)
+        .args(["demo", "--seconds", "3600", "--checkpoint", "learnt"])
+        .stderr(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    // Two slots: the second is there once the first was kept for good.
+    let kept = || scratch.names("learnt").iter().any(|name| name == "checkpoint-1");
+    while !kept() && killed.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let output = demo(&scratch, &["--seconds", "6", "--checkpoint", "learnt", "--json"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let run: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let number = |pointer: &str| run.pointer(pointer).and_then(Value::as_u64).unwrap();
+    let (restored, newest) = (
+        number("/checkpoint/restored_steps"),
+        number("/checkpoint/newest_steps"),
+    );
+    assert!(restored >= 10 && newest >= restored + 10, "{run}");
+    assert!(newest <= restored + number("/training/minibatches"), "{run}");
+    assert_eq!(number("/checkpoint/failed"), 0);
+    let told = text(&output.stderr);
+    assert!(
+        told.contains(&format!("training resumed from step {restored} in learnt")),
+        "{told}"
+    );
+}

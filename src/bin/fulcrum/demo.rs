@@ -1,5 +1,6 @@
 //! `fulcrum demo`: a camera is answered on time while a network learns, on a simulated board.
 
+mod keep;
 mod perfetto;
 mod prepare;
 mod record;
@@ -27,6 +28,7 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "Examples:
   fulcrum demo                                  twenty seconds under the policy `slack`
   fulcrum demo --compare                        the same beside `fcfs`, what a hardware queue does
+  fulcrum demo --checkpoint learnt              go on from where the last run was
   fulcrum demo --power-w 15 --latency-ms 30     another budget: another mode
   fulcrum demo --seconds 60 --json > run.json   for a program")]
 pub(crate) struct Arguments {
@@ -72,6 +74,9 @@ pub(crate) struct Arguments {
     /// Folder for report.html, latency.svg, trace.json (opens in Perfetto) and profile.csv
     #[arg(long, value_name = "DIR", default_value = "fulcrum-demo")]
     out: PathBuf,
+    /// Keep the training state in this folder, and take up what is kept there: after `kill -9` too
+    #[arg(long, value_name = "DIR", conflicts_with = "compare")]
+    checkpoint: Option<PathBuf>,
     /// Write every input and decision of the schedule to this file, for `fulcrum replay`
     #[arg(long, value_name = "FILE", conflicts_with = "compare")]
     log: Option<PathBuf>,
@@ -164,6 +169,16 @@ fn run_into(arguments: &Arguments, models: &Models) -> Result<(), Box<dyn Error>
             paths[1].display()
         );
         println!("profile  {}", paths[2].display());
+        if let (Some(folder), Some(kept)) = (
+            &arguments.checkpoint,
+            runs.iter().find_map(|run| run.summary.checkpoint.as_ref()),
+        ) {
+            println!(
+                "kept     {} (training as of step {})",
+                folder.display(),
+                kept.newest_steps
+            );
+        }
     }
     Ok(())
 }

@@ -40,6 +40,8 @@ pub(crate) struct Summary {
     pub(crate) accuracy: Accuracy,
     pub(crate) power: Power,
     pub(crate) host: Host,
+    /// Null without `--checkpoint`.
+    pub(crate) checkpoint: Option<Checkpoint>,
     pub(crate) policy: String,
 }
 
@@ -100,6 +102,19 @@ pub(crate) struct Training {
     pub(crate) swaps: u64,
     /// Sets that were worse than those in service, and not used.
     pub(crate) rejected: u64,
+}
+
+/// What is on disk of the training state.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Checkpoint {
+    /// Steps of the checkpoint that this run took up; 0: there was none.
+    pub(crate) restored_steps: u64,
+    /// Steps of the newest one, those before this run included.
+    pub(crate) newest_steps: u64,
+    /// Checkpoints written in this run.
+    pub(crate) kept: u64,
+    /// Checkpoints that could not be written.
+    pub(crate) failed: u64,
 }
 
 /// Share of right answers.

@@ -1,6 +1,7 @@
 //! One run: the camera, the runtime and the simulated board, and what is seen of them.
 
 use super::Arguments;
+use super::keep::{Kept, keep};
 use super::prepare::{LEARN, Prepared, period};
 use super::record::Record;
 use super::watch::{Watch, token};
@@ -19,7 +20,7 @@ use fulcrum::units::Nanos;
 use fulcrum::workload::feed::{self, HeldOut, Pusher, Replay, Split};
 use fulcrum::workload::gate::{Gate, Gated};
 use fulcrum::workload::onnx::Publish;
-use fulcrum::workload::{WorkloadError, swap};
+use fulcrum::workload::{Training, WorkloadError, swap};
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -111,9 +112,16 @@ fn play_in_mode(
         .map(|length| prepared.announced(*length))
         .collect();
     let mut learn = Gated::new(learn, publisher, Gate::default());
-    let pieces = learn
+    let mut pieces = learn
         .lengths(&own, prepared.announced(fill), prepared.announced(eval))
         .ok_or("the training step has too many pieces; raise --piece-ms")?;
+    let (learn, kept): (Box<dyn Training>, _) = match &arguments.checkpoint {
+        None => (Box::new(learn), None),
+        Some(folder) => {
+            let (learn, kept) = keep(learn, folder, &mut pieces, |it| prepared.announced(it))?;
+            (learn, Some(kept))
+        }
+    };
     let allowance = prepared.allowance;
     let calm = prepared.twin.ratio(&prepared.plan.mode, Kind::Training) >= REALTIME_FROM;
     let cpu = last_cpu();
@@ -193,7 +201,9 @@ fn play_in_mode(
     runtime.stop();
     watch.drain();
     let stalls = watchman.map(Watchman::stop);
-    Ok(watch.record(arguments, prepared, policy, &runtime, stalls.as_deref()))
+    let mut record = watch.record(arguments, prepared, policy, &runtime, stalls.as_deref());
+    record.summary.checkpoint = kept.map(Kept::stop);
+    Ok(record)
 }
 
 /// Says what was promised before anything runs.

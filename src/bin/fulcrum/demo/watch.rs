@@ -259,6 +259,7 @@ impl Watch {
                 stalls: stalls.map_or(0, <[Stall]>::len),
                 longest_stall_ms: stalls::longest(stalls.unwrap_or_default()).as_millis_f64(),
             },
+            checkpoint: None,
             policy: policy.to_string(),
         };
         let over_the_last_second = |answer: &Completion| {
