@@ -15,8 +15,9 @@
  *
  * Any engine plugs in by its functions: run answers a stream's requests and run_piece trains in pieces. The
  * rest is optional: abort gives a piece up for a request; fill and apply hand new weights from a job to a stream,
- * and eval has them judged first, so that worse ones never serve; save and load keep a job's state. The example
- * cpp_examples/own_trainer.cpp has most of them.
+ * and eval has them judged first, so that worse ones never serve; save and load give a job's state away and take it
+ * back, and with a folder (fulcrum_checkpoint_t) it is kept there, through crashes and power cuts. The example
+ * cpp_examples/own_trainer.cpp has all of them.
  *
  * The ONNX engine is one such engine, where the library was built with it (feature onnx): fulcrum_onnx_model_open and
  * fulcrum_onnx_trainer_open prepare a model and its training graph, fulcrum_onnx_model_stream and
