@@ -4,7 +4,7 @@ use super::step_graph::StepGraph;
 use super::{aborting, quantile};
 use crate::table::{Side, Table};
 use clap::Args;
-use fulcrum::clock::{Clock, Monotonic};
+use fulcrum::clock::{Clock, Monotonic, thread_time};
 use fulcrum::units::Nanos;
 use fulcrum::workload::onnx::{Engine, Library, OnnxTraining, Provider, Providers, Threads};
 use fulcrum::workload::{Progress, Training};
@@ -32,7 +32,7 @@ const FIRST: usize = 3;
 ///
 /// Each step graph whole and cut, in turn, over the same minibatches; the cut is chosen from ONNX Runtime's
 /// own times of the nodes. Cut and whole are to end in the same bytes. Wall time, so another program's work
-/// counts.
+/// counts; the longest piece in processor time too, in which it does not.
 #[derive(Args)]
 #[command(after_help = "Examples:
   fulcrum bench segments
@@ -106,6 +106,9 @@ struct Row {
     /// Of the longest piece of each step.
     longest_p50_ms: f64,
     longest_p99_ms: f64,
+    /// The same in processor time, in which another program's work does not count; null where a piece runs on more than
+    /// the calling thread.
+    longest_cpu_p99_ms: Option<f64>,
     step_p50_ms: f64,
     /// Time of the whole step over that in these pieces, of the same round: the median of the rounds and the
     /// middle half.
@@ -130,6 +133,8 @@ struct Arm {
     work: OnnxTraining,
     wanted: Nanos,
     longest: Vec<u64>,
+    /// In processor time.
+    longest_cpu: Vec<u64>,
     steps: Vec<u64>,
     /// Sum of the steps' times, by round.
     rounds: Vec<u64>,
@@ -170,7 +175,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
                 }
             }
         }
-        rows.extend(table_rows(&graph, &mut arms));
+        // A piece then runs on the calling thread and nowhere else.
+        let alone = arguments.threads == 1
+            && (arms.iter()).all(|arm| arm.work.providers().active().all(|it| it == Provider::Cpu));
+        rows.extend(table_rows(&graph, &mut arms, alone));
         if let Some(whole) = arms.first_mut() {
             let times = aborting::latencies(&mut whole.work, whole.wanted, aborts)?;
             let ms = |permyriad| Nanos(quantile(&times, permyriad)).as_millis_f64();
@@ -222,6 +230,7 @@ fn arms(
             wanted: wanted.unwrap_or(Nanos::ZERO),
             work,
             longest: Vec::new(),
+            longest_cpu: Vec::new(),
             steps: Vec::new(),
             rounds: Vec::new(),
             losses: Vec::new(),
@@ -234,6 +243,7 @@ fn arms(
             arm.wanted = arm.steps.iter().min().copied().map_or(Nanos::ZERO, Nanos);
         }
         arm.longest.clear();
+        arm.longest_cpu.clear();
         arm.steps.clear();
         arm.rounds.clear();
         arms.push(arm);
@@ -246,19 +256,21 @@ impl Arm {
         let mut sum = 0;
         for _ in 0..STEPS {
             self.work.run_piece(0)?;
-            let (mut step, mut longest) = (0, 0);
+            let (mut step, mut longest, mut longest_cpu) = (0, 0, 0);
             for piece in 1..self.work.pieces() {
-                let start = Monotonic.now();
+                let (start, cpu) = (Monotonic.now(), thread_time());
                 let progress = self.work.run_piece(piece)?;
-                let took = (Monotonic.now() - start).0;
+                let (took, took_cpu) = ((Monotonic.now() - start).0, (thread_time() - cpu).0);
                 step += took;
                 longest = longest.max(took);
+                longest_cpu = longest_cpu.max(took_cpu);
                 if let Progress::Stepped { loss } = progress {
                     self.losses.push(loss.to_bits());
                 }
             }
             self.steps.push(step);
             self.longest.push(longest);
+            self.longest_cpu.push(longest_cpu);
             sum += step;
         }
         self.rounds.push(sum);
@@ -274,7 +286,7 @@ impl Arm {
     }
 }
 
-fn table_rows(graph: &StepGraph, arms: &mut [Arm]) -> Vec<Row> {
+fn table_rows(graph: &StepGraph, arms: &mut [Arm], alone: bool) -> Vec<Row> {
     let Some((rounds, losses, state)) = arms
         .first()
         .map(|whole| (whole.rounds.clone(), whole.losses.clone(), whole.state(graph)))
@@ -283,6 +295,7 @@ fn table_rows(graph: &StepGraph, arms: &mut [Arm]) -> Vec<Row> {
     };
     let row = |arm: &mut Arm| {
         arm.longest.sort_unstable();
+        arm.longest_cpu.sort_unstable();
         arm.steps.sort_unstable();
         let ms = |sorted: &[u64], permyriad| Nanos(quantile(sorted, permyriad)).as_millis_f64();
         // In millionths, so that one kind of quantile serves.
@@ -297,6 +310,7 @@ fn table_rows(graph: &StepGraph, arms: &mut [Arm]) -> Vec<Row> {
             wanted_ms: arm.wanted.as_millis_f64(),
             longest_p50_ms: ms(&arm.longest, 5_000),
             longest_p99_ms: ms(&arm.longest, 9_900),
+            longest_cpu_p99_ms: alone.then(|| ms(&arm.longest_cpu, 9_900)),
             step_p50_ms: ms(&arm.steps, 5_000),
             efficiency: efficiency(5_000),
             efficiency_p25: efficiency(2_500),
@@ -324,7 +338,7 @@ fn print(report: &Report, json: bool) -> Result<(), Box<dyn Error>> {
         report.steps_per_round,
         report.providers.join("\n")
     );
-    let mut sides = [Side::Right; 10];
+    let mut sides = [Side::Right; 11];
     sides[0] = Side::Left;
     let mut table = Table::new(sides);
     table.row([
@@ -334,6 +348,7 @@ fn print(report: &Report, json: bool) -> Result<(), Box<dyn Error>> {
         "wanted, ms",
         "longest p50",
         "longest p99",
+        "of the processor",
         "step, ms",
         "efficiency",
         "same bytes",
@@ -347,6 +362,8 @@ fn print(report: &Report, json: bool) -> Result<(), Box<dyn Error>> {
             format!("{:.2}", row.wanted_ms),
             format!("{:.2}", row.longest_p50_ms),
             format!("{:.2}", row.longest_p99_ms),
+            row.longest_cpu_p99_ms
+                .map_or("unknown".to_string(), |ms| format!("{ms:.2}")),
             format!("{:.2}", row.step_p50_ms),
             format!(
                 "{:.3} ({:.3} to {:.3})",
@@ -358,7 +375,8 @@ fn print(report: &Report, json: bool) -> Result<(), Box<dyn Error>> {
     }
     print!("{table}");
     println!(
-        "\nefficiency: time of the whole step over that in pieces, round by round; the median and the middle half"
+        "\nof the processor: the same in processor time, in which another program's work does not count\n\
+         efficiency: time of the whole step over that in pieces, round by round; the median and the middle half"
     );
     for it in &report.given_up {
         println!(
