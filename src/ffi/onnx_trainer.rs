@@ -224,14 +224,14 @@ pub unsafe extern "C" fn fulcrum_onnx_trainer_abort(user: *mut c_void) {
     unsafe { call(user.cast::<fulcrum_onnx_trainer_t>(), null_mut(), abort) };
 }
 
-/// CALLBACK fulcrum_fill_t: copies a part of the weights of a trainer, its user, into a set of its model that does not
-/// serve.
+/// CALLBACK fulcrum_fill_t: copies a part of the weights of a trainer, its user, into a set of its model. That nobody
+/// reads the set meanwhile is the caller's to see to; the runtime does.
 ///
 /// | allocates no | blocks no | threads one at a time | real-time yes |
 /// @param user  an open trainer, made with a model
 /// @param set  the set, below FULCRUM_WEIGHT_SETS
 /// @param part  which part, counted from 0
-/// @return FULCRUM_OK, FULCRUM_PIECE_ABORTED, FULCRUM_ERR_ARGUMENT (101): no such set, or it serves;
+/// @return FULCRUM_OK, FULCRUM_PIECE_ABORTED, FULCRUM_ERR_ARGUMENT (101): no such set or part;
 ///         FULCRUM_ERR_NO_FUNCTION (508), FULCRUM_ERR_ONNX_REFUSED (604), FULCRUM_ERR_BUSY (403),
 ///         FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
 #[unsafe(no_mangle)]

@@ -157,11 +157,12 @@ impl Told {
         true
     }
 
-    /// The set of this number: spare unless it serves.
+    /// The set of this number. Whether it is spare the other swap knows, and asks to fill no other: after a
+    /// revert this end hears only with the next minibatch which set serves.
     pub(crate) fn set(&self, index: usize) -> Option<Set<'_>> {
-        (index < SETS).then(|| Set {
+        (index < SETS).then_some(Set {
             index,
-            spare: self.shared.state().serving != index as u64,
+            spare: true,
             of: &self.shared,
         })
     }

@@ -344,6 +344,8 @@ static void a_trainer_that_cannot_be_had_is_a_status_and_the_next_attempt_may_su
   config.judged = 0;
   config.held_out = 1;
   TRAINER_IS(model, FULCRUM_ERR_ARGUMENT);
+  config.held_out = UINT32_MAX;
+  TRAINER_IS(model, FULCRUM_ERR_ARGUMENT);
   config.held_out = 0;
   config.memory_bytes = 64;
   TRAINER_IS(model, FULCRUM_ERR_ONNX_MEMORY);
@@ -509,9 +511,8 @@ static void weights_go_into_sets_that_do_not_serve_and_are_judged_there(void) {
   counted.size = sizeof counted;
   CHECK_STATUS(fulcrum_feed_statistics(feed, &counted), FULCRUM_OK);
   CHECK(counted.taken == 24 && counted.turned_away == 0);
-  CHECK_STATUS(job.fill(trainer, 0, 0), FULCRUM_ERR_ARGUMENT);
   CHECK_STATUS(job.fill(trainer, 3, 0), FULCRUM_ERR_ARGUMENT);
-  CHECK_STATUS(job.fill(trainer, 1, 70000), FULCRUM_ERR_ARGUMENT);
+  CHECK_STATUS(job.fill(trainer, 1, job.fill_count), FULCRUM_ERR_ARGUMENT);
   for (uint32_t part = 0; part < job.fill_count; ++part) CHECK_STATUS(job.fill(trainer, 1, part), FULCRUM_OK);
   CHECK_STATUS(job.eval(trainer, 1, 0, &after), FULCRUM_OK);
   CHECK_STATUS(job.eval(trainer, 0, 0, &before), FULCRUM_OK);
@@ -521,8 +522,8 @@ static void weights_go_into_sets_that_do_not_serve_and_are_judged_there(void) {
   CHECK_STATUS(job.eval(trainer, 3, 0, &after), FULCRUM_ERR_ARGUMENT);
   CHECK_STATUS(job.eval(trainer, 1, 0, NULL), FULCRUM_ERR_ARGUMENT);
   fulcrum_onnx_model_apply(model, 1, 1);
-  CHECK_STATUS(job.fill(trainer, 1, 0), FULCRUM_ERR_ARGUMENT);
-  CHECK_STATUS(job.fill(trainer, 0, 0), FULCRUM_OK);
+  /* The model hears of a revert only with its next minibatch; the set it ran with last may be filled before. */
+  CHECK_STATUS(job.fill(trainer, 1, 0), FULCRUM_OK);
   memset(requests, 0, sizeof requests);
   for (uint32_t i = 0; i < CLASSES; ++i) requests[i].token = i;
   CHECK_STATUS(fulcrum_onnx_model_run(model, requests, CLASSES, answers), FULCRUM_OK);

@@ -13,6 +13,7 @@ use crate::ffi::sized;
 use crate::ffi::status::{FULCRUM_ERR_MODEL_FILE, FULCRUM_ERR_NO_FUNCTION, FULCRUM_OK, fulcrum_status_t};
 use crate::ffi::weights::fulcrum_score_t;
 use crate::file;
+use crate::limits;
 use crate::units::Nanos;
 use crate::workload::onnx::model::{decode, encode_weights};
 use crate::workload::onnx::{Minibatches, OnnxTraining, Publish, TrainingConfig};
@@ -163,10 +164,10 @@ impl Trainer {
         let Some(told) = &self.told else {
             return Ok(FULCRUM_ERR_NO_FUNCTION);
         };
-        let (part, set) = part_of(part, told, set)?;
-        if !set.is_spare() {
-            return Err(Fault::Argument("the set serves"));
+        if part >= self.fills {
+            return Err(Fault::Argument("there is no such part"));
         }
+        let (part, set) = part_of(part, told, set)?;
         let mut training = self.training.enter().ok_or(Fault::Busy)?;
         Ok(training.fill(part, &set).map_or_else(code, |()| FULCRUM_OK))
     }
@@ -236,12 +237,15 @@ fn publish(
     let feed = feed.ok_or(Fault::Argument(
         "weights are judged on samples held out from a feed: set config.feed",
     ))?;
+    let held_out = or(config.held_out, HELD_OUT);
+    if u128::from(held_out) * u128::from(config.row) * 4 > limits::FEED_BYTES as u128 {
+        return Err(Fault::Argument(
+            "config.held_out asks for more than 2 GiB; hold fewer samples",
+        ));
+    }
     Ok(Publish {
         sets: sets.clone(),
-        held_out: feed.hold_out(
-            or(config.held_out_every, HELD_OUT_EVERY),
-            or(config.held_out, HELD_OUT) as usize,
-        )?,
+        held_out: feed.hold_out(or(config.held_out_every, HELD_OUT_EVERY), held_out as usize)?,
         minibatch: or(config.judged, JUDGED) as usize,
     })
 }
