@@ -776,12 +776,15 @@ typedef int32_t (*fulcrum_eval_t)(void *user, uint32_t set, uint32_t part, struc
 /**
  * Writes part `part`, counted from 0, of a job's state as it is after a whole step. Returns its bytes, 0
  * past the last part; more than `capacity`: nothing was written, and so many are needed; below 0: it failed.
+ * The number of parts and their bytes never change; with a capacity of 0 only they are asked for. Called when
+ * the job is added, and on the dispatcher thread between two steps, one part a piece; there it must not throw,
+ * jump out, allocate, lock or touch files.
  */
 typedef int64_t (*fulcrum_save_t)(void *user, uint32_t part, void *bytes, uint64_t capacity);
 
 /**
- * Takes back a part of `size` bytes that fulcrum_save_t wrote, before the first step. 0: done; else it
- * failed.
+ * Takes back a part of `size` bytes that fulcrum_save_t wrote, before the first step: all parts in order, or
+ * none. 0: done; else it failed, and the job is not added.
  */
 typedef int32_t (*fulcrum_load_t)(void *user, uint32_t part, const void *bytes, uint64_t size);
 
@@ -2561,7 +2564,7 @@ fulcrum_status_t fulcrum_onnx_trainer_open(const struct fulcrum_onnx_engine_t *e
  * METHOD fulcrum_onnx_trainer_t: fills in what a job needs to run this trainer: piece_count, piece_ns (measured upper
  * times and the margin, in the trainer's own memory; add what a fetch callback takes to its own), run_piece, user,
  * memory_bytes, save, load and, with a model, fill and eval with their lengths and numbers. All other fields stay
- * as they are; for a job whose pieces can be given up set abort to fulcrum_onnx_trainer_abort, and abort_ns; for one
+ * as they are: with a model set stream; for a job whose pieces can be given up set abort to fulcrum_onnx_trainer_abort, and abort_ns; for one
  * whose state is kept set checkpoint.
  *
  * | allocates no | blocks no | threads any | real-time no |
@@ -2599,14 +2602,14 @@ int32_t fulcrum_onnx_trainer_run_piece(void *user,
 void fulcrum_onnx_trainer_abort(void *user);
 
 /**
- * CALLBACK fulcrum_fill_t: copies a part of the weights of a trainer, its user, into a set of its model that does not
- * serve.
+ * CALLBACK fulcrum_fill_t: copies a part of the weights of a trainer, its user, into a set of its model. That nobody
+ * reads the set meanwhile is the caller's to see to; the runtime does.
  *
  * | allocates no | blocks no | threads one at a time | real-time yes |
  * @param user  an open trainer, made with a model
  * @param set  the set, below FULCRUM_WEIGHT_SETS
  * @param part  which part, counted from 0
- * @return FULCRUM_OK, FULCRUM_PIECE_ABORTED, FULCRUM_ERR_ARGUMENT (101): no such set, or it serves;
+ * @return FULCRUM_OK, FULCRUM_PIECE_ABORTED, FULCRUM_ERR_ARGUMENT (101): no such set or part;
  *         FULCRUM_ERR_NO_FUNCTION (508), FULCRUM_ERR_ONNX_REFUSED (604), FULCRUM_ERR_BUSY (403),
  *         FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
  */

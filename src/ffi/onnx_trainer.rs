@@ -139,7 +139,7 @@ pub unsafe extern "C" fn fulcrum_onnx_trainer_open(
 /// METHOD fulcrum_onnx_trainer_t: fills in what a job needs to run this trainer: piece_count, piece_ns (measured upper
 /// times and the margin, in the trainer's own memory; add what a fetch callback takes to its own), run_piece, user,
 /// memory_bytes, save, load and, with a model, fill and eval with their lengths and numbers. All other fields stay
-/// as they are; for a job whose pieces can be given up set abort to fulcrum_onnx_trainer_abort, and abort_ns; for one
+/// as they are: with a model set stream; for a job whose pieces can be given up set abort to fulcrum_onnx_trainer_abort, and abort_ns; for one
 /// whose state is kept set checkpoint.
 ///
 /// | allocates no | blocks no | threads any | real-time no |

@@ -93,11 +93,14 @@ pub type fulcrum_abort_t = Option<unsafe extern "C" fn(user: *mut c_void)>;
 
 /// Writes part `part`, counted from 0, of a job's state as it is after a whole step. Returns its bytes, 0
 /// past the last part; more than `capacity`: nothing was written, and so many are needed; below 0: it failed.
+/// The number of parts and their bytes never change; with a capacity of 0 only they are asked for. Called when
+/// the job is added, and on the dispatcher thread between two steps, one part a piece; there it must not throw,
+/// jump out, allocate, lock or touch files.
 pub type fulcrum_save_t =
     Option<unsafe extern "C" fn(user: *mut c_void, part: u32, bytes: *mut c_void, capacity: u64) -> i64>;
 
-/// Takes back a part of `size` bytes that fulcrum_save_t wrote, before the first step. 0: done; else it
-/// failed.
+/// Takes back a part of `size` bytes that fulcrum_save_t wrote, before the first step: all parts in order, or
+/// none. 0: done; else it failed, and the job is not added.
 pub type fulcrum_load_t =
     Option<unsafe extern "C" fn(user: *mut c_void, part: u32, bytes: *const c_void, size: u64) -> i32>;
 

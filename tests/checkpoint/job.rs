@@ -9,7 +9,7 @@ use fulcrum::runtime::{Builder, Options};
 use fulcrum::schedule::{JobSpec, name};
 use fulcrum::units::Nanos;
 use fulcrum::workload::checkpoint::{
-    Budget, Checkpoint, CheckpointError, Checkpointed, Config, Identity, Slots, State, Status, Writer,
+    Budget, Checkpoint, CheckpointError, Checkpointed, Config, Identity, Shape, Slots, State, Status, Writer,
     channel,
 };
 use fulcrum::workload::gate::{Gate, Gated, Verdict};
@@ -86,6 +86,8 @@ fn a_state_whose_tensors_are_copied_whole_has_a_part_for_each_and_reads_back() {
     let (snapshot, mut writer) = channel(&learner, slots(&disk), config).unwrap();
     let mut job = Checkpointed::new(learner, snapshot, 1).unwrap();
     assert_eq!(job.part_lengths().len(), job.work().shapes().len());
+    let state: u64 = job.work().shapes().iter().filter_map(Shape::bytes).sum();
+    assert!(job.memory_bytes() >= state, "the image counts");
     step(&mut job);
     writer.write_all(Nanos::ZERO).unwrap();
     assert_eq!(writer.statistics().newest_steps.load(Relaxed), 1);

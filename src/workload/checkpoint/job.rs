@@ -142,8 +142,9 @@ impl<T: Training + State> Training for Checkpointed<T> {
         Ok(Progress::Ran)
     }
 
+    /// The image that goes round included.
     fn memory_bytes(&self) -> u64 {
-        self.work.memory_bytes()
+        self.work.memory_bytes() + self.snapshot.bytes()
     }
 
     fn verdict(&mut self) -> Option<Verdict> {

@@ -102,6 +102,12 @@ impl Snapshot {
         self.parts.len()
     }
 
+    /// Bytes of the image.
+    pub(super) fn bytes(&self) -> u64 {
+        let last = self.places.last();
+        last.map_or(0, |last| padded(last.start + last.bytes)) as u64
+    }
+
     /// What becomes of the checkpoints.
     pub fn statistics(&self) -> &Arc<Statistics> {
         &self.statistics
