@@ -1324,7 +1324,7 @@ typedef struct fulcrum_onnx_trainer_config_t {
    */
   uint64_t memory_bytes;
   /**
-   * Learning rate, above 0.
+   * Learning rate, above 0; fulcrum_onnx_trainer_rate changes it.
    */
   float lr;
   /**
@@ -2575,6 +2575,18 @@ fulcrum_status_t fulcrum_onnx_trainer_open(const struct fulcrum_onnx_engine_t *e
  */
 fulcrum_status_t fulcrum_onnx_trainer_job(struct fulcrum_onnx_trainer_t *trainer,
                                           struct fulcrum_job_t *job);
+
+/**
+ * METHOD fulcrum_onnx_trainer_t: changes the learning rate, from the next step that begins on. A checkpoint does not
+ * keep it.
+ *
+ * | allocates no | blocks no | threads any | real-time yes |
+ * @param trainer  an open trainer
+ * @param lr  the learning rate, finite and above 0
+ * @return FULCRUM_OK, FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+ */
+fulcrum_status_t fulcrum_onnx_trainer_rate(struct fulcrum_onnx_trainer_t *trainer,
+                                           float lr);
 
 /**
  * CALLBACK fulcrum_run_piece_t: runs a piece of a trainer, its user.

@@ -274,6 +274,7 @@ class OnnxTrainer {
     return status;
   }
   Status job(fulcrum_job_t &job) noexcept { return fulcrum_onnx_trainer_job(get(), &job); }
+  Status rate(float lr) noexcept { return fulcrum_onnx_trainer_rate(get(), lr); }
   Status write(const char *path, fulcrum_error_t *error = nullptr) const noexcept {
     return fulcrum_onnx_trainer_write(get(), path, error);
   }

@@ -116,6 +116,22 @@ fn gradients_accumulated_over_micro_batches_make_the_step_of_all_samples_togethe
 }
 
 #[test]
+fn an_accumulated_step_uses_the_learning_rate_that_was_set_before_it_began() {
+    let files = made(&lenet(), &recipe(Loss::CrossEntropy, Optimizer::Sgd));
+    let make = |lr| accumulating(&files, accumulation(&files, 1, lr, in_parts(1, None)));
+    let (mut straight, mut changed) = (make(0.01), make(0.5));
+    accumulated_step(&mut straight);
+    assert!(changed.rate().set(0.01));
+    for piece in 0..changed.pieces() {
+        changed.run_piece(piece).unwrap();
+        assert!(changed.rate().set(0.5));
+    }
+    for weight in &files.summary.trained {
+        assert_eq!(straight.state(&weight.name), changed.state(&weight.name));
+    }
+}
+
+#[test]
 fn an_accumulated_step_that_is_no_number_leaves_the_state_and_the_next_one_counts() {
     let recipe = Recipe {
         batch_norm: BatchNorm::Batch,

@@ -113,6 +113,30 @@ fn the_demos_network_cut_finely_gives_the_same_bytes_too() {
 }
 
 #[test]
+fn a_step_uses_the_learning_rate_that_was_set_before_it_began_and_no_later_one() {
+    let names = weight_names("tiny_infer.onnx", INFER).unwrap();
+    for staged in [false, true] {
+        let make = |lr| {
+            let mut config = training(None, None);
+            config.lr = lr;
+            config.engine.staged = staged;
+            OnnxTraining::new(&library(), STEP, config).unwrap()
+        };
+        let (mut straight, mut changed) = (make(0.01), make(0.5));
+        step(&mut straight);
+        assert!(changed.rate().set(0.01));
+        for piece in 0..changed.pieces() {
+            changed.run_piece(piece).unwrap();
+            assert!(changed.rate().set(0.7));
+        }
+        assert_eq!(bits(&changed, &names), bits(&straight, &names));
+        step(&mut straight);
+        step(&mut changed);
+        assert_ne!(bits(&changed, &names), bits(&straight, &names), "now it is 0.7");
+    }
+}
+
+#[test]
 fn a_step_given_up_halfway_leaves_the_state_and_its_retry_gives_the_same_bytes() {
     let names = weight_names("tiny_infer.onnx", INFER).unwrap();
     let wanted = Some(Nanos(trainer(None).step_length().0 / 5));

@@ -106,6 +106,10 @@ impl Trainer {
         match *self {}
     }
 
+    pub(super) fn set_rate(&self, _: f32) -> bool {
+        match *self {}
+    }
+
     pub(super) fn abort(&self) {
         match *self {}
     }

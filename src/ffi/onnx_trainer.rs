@@ -57,7 +57,7 @@ pub struct fulcrum_onnx_trainer_config_t {
     /// The memory the trainer lives in, taken from the system at once; it is refused where that is not enough. 0: as
     /// much as it takes.
     pub memory_bytes: u64,
-    /// Learning rate, above 0.
+    /// Learning rate, above 0; fulcrum_onnx_trainer_rate changes it.
     pub lr: f32,
     /// How much longer than measured fulcrum_onnx_trainer_job says each piece is, in thousandths. Default 150.
     pub margin_permille: u32,
@@ -175,6 +175,26 @@ pub unsafe extern "C" fn fulcrum_onnx_trainer_job(
     };
     // SAFETY: the caller promises an open handle.
     unsafe { call(trainer, null_mut(), fill_in) }
+}
+
+/// METHOD fulcrum_onnx_trainer_t: changes the learning rate, from the next step that begins on. A checkpoint does not
+/// keep it.
+///
+/// | allocates no | blocks no | threads any | real-time yes |
+/// @param trainer  an open trainer
+/// @param lr  the learning rate, finite and above 0
+/// @return FULCRUM_OK, FULCRUM_ERR_ARGUMENT (101), FULCRUM_ERR_HANDLE (105), FULCRUM_ERR_BUG (102)
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fulcrum_onnx_trainer_rate(
+    trainer: *mut fulcrum_onnx_trainer_t,
+    lr: f32,
+) -> fulcrum_status_t {
+    let set = |trainer: &Trainer| match trainer.set_rate(lr) {
+        true => Ok(FULCRUM_OK),
+        false => Err(Fault::Argument("lr must be finite and above 0")),
+    };
+    // SAFETY: the caller promises an open handle.
+    unsafe { call(trainer, null_mut(), set) }
 }
 
 /// CALLBACK fulcrum_run_piece_t: runs a piece of a trainer, its user.

@@ -461,6 +461,11 @@ static void a_state_goes_out_and_comes_back_part_by_part_and_training_goes_on_bi
   CHECK_STATUS(again.load(second, 1, parts[1], (uint64_t)sizes[1] - 1), FULCRUM_ERR_ARGUMENT);
   CHECK_STATUS(again.load(second, count, parts[1], 8), FULCRUM_ERR_ARGUMENT);
   CHECK_STATUS(again.load(second, 0, NULL, 8), FULCRUM_ERR_ARGUMENT);
+  CHECK_STATUS(fulcrum_onnx_trainer_rate(NULL, 0.1f), FULCRUM_ERR_HANDLE);
+  CHECK_STATUS(fulcrum_onnx_trainer_rate(second, 0), FULCRUM_ERR_ARGUMENT);
+  CHECK_STATUS(fulcrum_onnx_trainer_rate(second, NAN), FULCRUM_ERR_ARGUMENT);
+  CHECK_STATUS(fulcrum_onnx_trainer_rate(first, 0.003f), FULCRUM_OK);
+  CHECK_STATUS(fulcrum_onnx_trainer_rate(second, 0.003f), FULCRUM_OK);
   for (uint32_t part = 0; part < count; ++part)
     CHECK_STATUS(again.load(second, part, parts[part], (uint64_t)sizes[part]), FULCRUM_OK);
   fetched = 0;

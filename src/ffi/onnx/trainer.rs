@@ -16,7 +16,7 @@ use crate::file;
 use crate::limits;
 use crate::units::Nanos;
 use crate::workload::onnx::model::{decode, encode_weights};
-use crate::workload::onnx::{Minibatches, OnnxTraining, Publish, TrainingConfig};
+use crate::workload::onnx::{Minibatches, OnnxTraining, Publish, Rate, TrainingConfig};
 use crate::workload::swap::{self, Told};
 use crate::workload::{Abort, Progress, Training, WorkloadError};
 use core::ffi::c_void;
@@ -34,6 +34,7 @@ const JUDGED: u32 = 4;
 pub(in crate::ffi) struct Trainer {
     training: Gate<OnnxTraining>,
     aborter: Option<Arc<dyn Abort>>,
+    rate: Rate,
     /// Of the model that takes its weights.
     told: Option<Told>,
     piece_ns: Box<[u64]>,
@@ -118,6 +119,7 @@ impl Trainer {
             evals: training.eval_pieces().into(),
             memory_bytes: training.memory_bytes(),
             aborter: training.aborter(),
+            rate: training.rate().clone(),
             training: Gate::new(training),
             told: model.and_then(|model| Some(model.sets.as_ref()?.0.clone())),
             names,
@@ -152,6 +154,10 @@ impl Trainer {
             Err(WorkloadError::NotANumber) => Ok(Progress::Stepped { loss: f32::NAN }),
             outcome => outcome.map_err(code),
         })
+    }
+
+    pub(in crate::ffi) fn set_rate(&self, rate: f32) -> bool {
+        self.rate.set(rate)
     }
 
     pub(in crate::ffi) fn abort(&self) {

@@ -17,6 +17,7 @@ use super::inference::code;
 use super::library::Library;
 use super::model::Weight;
 use super::provider::Providers;
+use super::rate::Rate;
 use super::run_options::RunOptions;
 use super::session::{Port, Session, SessionOptions};
 use super::state::State;
@@ -46,7 +47,7 @@ pub struct AccumulationConfig<F = Fetch> {
     pub row: usize,
     /// Start values of the weights and running statistics, by name. Other state starts at zero.
     pub weights: Vec<Weight>,
-    /// Learning rate.
+    /// Learning rate at the start; [`OnnxAccumulation::rate`] changes it.
     pub lr: f32,
     /// Micro-batches of one step, 1 to [`limits::PIECES`] - 2. The step is that of all their samples
     /// together.
@@ -84,6 +85,9 @@ pub struct OnnxAccumulation {
     pub(super) counters: Counters,
     pub(super) identity: Identity,
     candidate: Option<Candidate>,
+    rate: Rate,
+    /// Where the update reads it.
+    rate_tensor: Arc<Tensor>,
 }
 
 impl OnnxAccumulation {
@@ -213,6 +217,8 @@ impl OnnxAccumulation {
             counters: Counters::default(),
             identity,
             candidate,
+            rate: Rate::new(config.lr),
+            rate_tensor: rate,
         };
         made.measure()?;
         Ok(made)
@@ -273,6 +279,11 @@ impl OnnxAccumulation {
         written.all(|tensor| tensor.has_finite_values()) && self.sums.are_finite(self.grads.len())
     }
 
+    /// Its learning rate, to be set while it trains.
+    pub fn rate(&self) -> &Rate {
+        &self.rate
+    }
+
     /// The measured upper length of each piece, by its index: the fetch, each micro-batch, the update.
     pub fn piece_lengths(&self) -> &[Nanos] {
         &self.lengths
@@ -311,6 +322,7 @@ impl OnnxAccumulation {
             self.fetched += 1;
         }
         self.sums.begin();
+        self.rate_tensor.f32_mut().fill(self.rate.get());
         self.total = 0.0;
         Progress::Ran
     }

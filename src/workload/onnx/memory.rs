@@ -24,7 +24,7 @@ use std::sync::Arc;
 /// What only a device needs.
 struct OnDevice {
     device: Arc<Device>,
-    /// The minibatch, from the host's twins.
+    /// The minibatch and the learning rate, from the host's twins.
     send: Transfer,
     /// Whether either copy of the state is finite.
     finite: [Finite; 2],
@@ -40,6 +40,8 @@ pub(super) struct StepMemory {
     /// What the segments read; without a device the host's own.
     run_x: Arc<Tensor>,
     run_y: Arc<Tensor>,
+    run_rate: Arc<Tensor>,
+    /// Of the host.
     rate: Arc<Tensor>,
     loss: Arc<Tensor>,
     pub(super) states: Vec<State>,
@@ -92,10 +94,11 @@ impl StepMemory {
         }
         let (rate, x, y) = (host(&ports.lr)?, host(&ports.x)?, host(&ports.y)?);
         rate.f32_mut().fill(lr);
-        let (run_x, run_y, rate) = (there(&x)?, there(&y)?, there(&rate)?);
+        let (run_x, run_y, run_rate) = (there(&x)?, there(&y)?, there(&rate)?);
         let on_device = device.map(|device| -> Result<OnDevice, OnnxError> {
             Transfer::alone(library, engine, first)?;
-            let pairs = [(&x, &run_x), (&y, &run_y)].map(|(from, to)| (Arc::clone(from), Arc::clone(to)));
+            let pairs = [(&x, &run_x), (&y, &run_y), (&rate, &run_rate)]
+                .map(|(from, to)| (Arc::clone(from), Arc::clone(to)));
             let copy = |index: usize| -> Vec<Arc<Tensor>> {
                 let copies = states.iter().filter_map(|state: &State| state.copies.get(index));
                 copies.map(Arc::clone).collect()
@@ -117,6 +120,7 @@ impl StepMemory {
             y,
             run_x,
             run_y,
+            run_rate,
             rate,
             loss: host(&ports.loss)?,
             states,
@@ -183,7 +187,7 @@ impl StepMemory {
         match name {
             "x" => return Some(Arc::clone(&self.run_x)),
             "y" => return Some(Arc::clone(&self.run_y)),
-            "lr" => return Some(Arc::clone(&self.rate)),
+            "lr" => return Some(Arc::clone(&self.run_rate)),
             "loss" => return Some(Arc::clone(&self.loss)),
             _ => {}
         }
@@ -209,7 +213,12 @@ impl StepMemory {
         self.on_device.is_some()
     }
 
-    /// Takes the minibatch that the host wrote to where the segments read it.
+    /// Has the step that begins use this learning rate; before [`send`](Self::send).
+    pub(super) fn set_rate(&mut self, rate: f32) {
+        self.rate.f32_mut().fill(rate);
+    }
+
+    /// Takes the minibatch that the host wrote, and the rate, to where the segments read it.
     pub(super) fn send(&mut self) -> Result<(), OnnxError> {
         self.on_device.as_mut().map_or(Ok(()), |it| it.send.run())
     }

@@ -53,6 +53,7 @@ mod memory_budget;
 pub mod model;
 mod node_times;
 mod provider;
+mod rate;
 mod regions;
 mod run_options;
 mod segments;
@@ -80,6 +81,7 @@ pub use inference::{ENGINE, Fill, InferenceConfig, OUT_OF_MEMORY, OnnxInference,
 pub use library::Library;
 pub use memory_budget::MemoryBudget;
 pub use provider::{Provider, ProviderReport, ProviderState, Providers, TensorRt};
+pub use rate::Rate;
 pub use threads::{MOST as MOST_THREADS, Refusals, Threads};
 pub use training::{OnnxTraining, TrainingConfig};
 pub use weight_sets::{WeightSets, weight_names};

@@ -16,6 +16,7 @@ use super::memory::StepMemory;
 use super::model::Weight;
 use super::node_times::NodeTimes;
 use super::provider::ProviderReport;
+use super::rate::Rate;
 use super::run_options::RunOptions;
 use super::segments::{Cutter, Segments};
 use super::step::Step;
@@ -39,7 +40,7 @@ pub struct TrainingConfig<F = Fetch> {
     pub row: usize,
     /// Start values of the weights, by name. Other state (moments, counters) starts at zero.
     pub weights: Vec<Weight>,
-    /// Learning rate.
+    /// Learning rate at the start; [`OnnxTraining::rate`] changes it.
     pub lr: f32,
     /// The longest piece wanted; `None` leaves the step whole.
     pub wanted_piece: Option<Nanos>,
@@ -72,6 +73,7 @@ pub struct OnnxTraining {
     pub(super) counters: Counters,
     pub(super) identity: Identity,
     candidate: Option<Candidate>,
+    rate: Rate,
 }
 
 impl OnnxTraining {
@@ -150,6 +152,7 @@ impl OnnxTraining {
             counters: Counters::default(),
             identity: Identity::of(&name, model),
             candidate,
+            rate: Rate::new(lr),
             engine: ready,
         };
         made.announce()?;
@@ -228,6 +231,11 @@ impl OnnxTraining {
         self.present().map_or_else(Refusals::default, Segments::refusals)
     }
 
+    /// Its learning rate, to be set while it trains.
+    pub fn rate(&self) -> &Rate {
+        &self.rate
+    }
+
     /// Samples in a minibatch.
     pub fn minibatch(&self) -> usize {
         self.minibatch.samples()
@@ -276,6 +284,7 @@ impl Training for OnnxTraining {
                 return Ok(Progress::Dry);
             }
             if usize::from(piece) + 1 == parts {
+                self.memory.set_rate(self.rate.get());
                 self.memory.send().map_err(|error| code(&error))?;
             }
             self.next = piece + 1;
