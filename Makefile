@@ -39,10 +39,10 @@ test: $(ORT) $(VENV)/done
 	$(VENV)/bin/python tests/fixtures/autograd.py
 	! $(VENV)/bin/python tests/fixtures/autograd.py --break
 	$(CARGO) test --features cli
-	$(CARGO) build --release --lib
 	rm -rf $(BOARD)
 	$(CARGO) run --features cli -- twin plain $(BOARD) --board orin-nano
-	$(VENV)/bin/cmake -S cpp_examples -B target/cpp_examples -DFULCRUM_BOARD_ROOT=$(CURDIR)/$(BOARD)
+	$(VENV)/bin/cmake -S cpp_examples -B target/cpp_examples -DFULCRUM_LIB_DIR=$(CURDIR)/target/debug \
+		-DFULCRUM_BOARD_ROOT=$(CURDIR)/$(BOARD)
 	$(VENV)/bin/cmake --build target/cpp_examples
 	$(VENV)/bin/ctest --test-dir target/cpp_examples --output-on-failure
 

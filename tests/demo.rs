@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_types, reason = "the tests take turns")]
 
 use serde_json::Value;
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -67,7 +68,7 @@ fn text(bytes: &[u8]) -> String {
 fn with_the_default_limits_every_promise_of_the_demo_holds() {
     let _alone = alone();
     let scratch = Scratch::new("demo");
-    let output = demo(&scratch, &["--seconds", "20", "--json"]);
+    let output = demo(&scratch, &["--seconds", "20", "--json", "--checkpoint", "learnt"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let run: Value = serde_json::from_slice(&output.stdout).unwrap();
     let number = |pointer: &str| {
@@ -77,6 +78,13 @@ fn with_the_default_limits_every_promise_of_the_demo_holds() {
     };
     assert_eq!(run["board"]["simulated"], true);
     assert_eq!(run["policy"], "slack");
+    assert_eq!(number("/checkpoint/restored_steps"), 0.0);
+    assert_eq!(number("/checkpoint/failed"), 0.0);
+    let (kept, steps) = (
+        number("/checkpoint/newest_steps"),
+        number("/training/minibatches"),
+    );
+    assert!(kept >= 10.0 && kept <= steps, "{run}");
     assert_eq!(number("/streams/0/requests"), 600.0);
     assert_eq!(number("/streams/0/misses"), 0.0, "{run}");
     assert_eq!(number("/streams/0/bound_violations"), 0.0, "{run}");
@@ -234,20 +242,19 @@ fn a_demo_that_was_killed_goes_on_from_its_last_checkpoint() {
     }
     killed.kill().unwrap();
     killed.wait().unwrap();
-    let output = demo(&scratch, &["--seconds", "6", "--checkpoint", "learnt", "--json"]);
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    let run: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let number = |pointer: &str| run.pointer(pointer).and_then(Value::as_u64).unwrap();
-    let (restored, newest) = (
-        number("/checkpoint/restored_steps"),
-        number("/checkpoint/newest_steps"),
-    );
-    assert!(restored >= 10 && newest >= restored + 10, "{run}");
-    assert!(newest <= restored + number("/training/minibatches"), "{run}");
-    assert_eq!(number("/checkpoint/failed"), 0);
-    let told = text(&output.stderr);
-    assert!(
-        told.contains(&format!("training resumed from step {restored} in learnt")),
-        "{told}"
-    );
+    let mut next = Command::new(env!("CARGO_BIN_EXE_fulcrum"))
+        .current_dir(&scratch.0)
+        .args(["demo", "--seconds", "3600", "--checkpoint", "learnt"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let told = std::io::BufReader::new(next.stderr.take().unwrap()).lines();
+    let resumed = told.map_while(Result::ok).find_map(|line| {
+        let rest = line.strip_prefix("training resumed from step ")?;
+        rest.strip_suffix(" in learnt")?.parse::<u64>().ok()
+    });
+    next.kill().unwrap();
+    next.wait().unwrap();
+    assert!(resumed.is_some_and(|steps| steps >= 10), "{resumed:?}");
 }

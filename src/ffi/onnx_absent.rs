@@ -134,3 +134,19 @@ impl Trainer {
         match *self {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::onnx_engine::fulcrum_onnx_engine_open;
+    use super::*;
+    use core::ptr::{null, null_mut};
+
+    #[test]
+    fn who_asks_for_the_engine_is_told_that_it_is_not_built_in() {
+        let mut engine = null_mut();
+        // SAFETY: NULL is the default, and `engine` is writable.
+        let status = unsafe { fulcrum_onnx_engine_open(null(), &mut engine, null_mut()) };
+        assert_eq!(status, FULCRUM_ERR_NO_ONNX);
+        assert!(engine.is_null());
+    }
+}

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks that need the nightly toolchain or another target: Miri on the core and on the queue's wake-up, ThreadSanitizer
 # on all that two threads share, builds for a machine without an operating system and for aarch64 Linux; and the fuzz
-# targets, for half a minute or less. Where something is missing it is skipped, and says so.
+# targets, for some seconds each. Where something is missing it is skipped, and says so.
 set -euo pipefail
 
 miri=
@@ -28,7 +28,8 @@ if [ "$host" = x86_64-unknown-linux-gnu ] &&
     rustup component add rust-src --toolchain nightly >/dev/null 2>&1; then
     # std is built anew, so that its own locks and threads are seen too. A folder of its own keeps the other builds.
     tsan=(cargo +nightly test -Zbuild-std --target "$host" --target-dir target/tsan --no-default-features --features std)
-    RUSTFLAGS=-Zsanitizer=thread "${tsan[@]}" --lib -- runtime:: workload::swap workload::feed workload::checkpoint
+    RUSTFLAGS=-Zsanitizer=thread "${tsan[@]}" --lib -- \
+        runtime:: workload::swap workload::feed workload::checkpoint ffi::onnx
     RUSTFLAGS=-Zsanitizer=thread "${tsan[@]}" --test runtime --test hot_path --test feed
     RUSTFLAGS=-Zsanitizer=thread "${tsan[@]}" --test checkpoint -- job::
 else
@@ -52,7 +53,7 @@ if rustup run nightly rustc --version >/dev/null 2>&1; then
     for target in fuzz_targets/*.rs; do
         name=$(basename "$target" .rs)
         # What a board's files may hold is looked for longest; FUZZ_SECONDS looks longer.
-        case $name in nvpmodel | sysfs) seconds=30 ;; samples) seconds=10 ;; *) seconds=20 ;; esac
+        case $name in nvpmodel | sysfs) seconds=20 ;; *) seconds=10 ;; esac
         # New inputs go to the first folder and are kept there from run to run; the committed ones are only read.
         mkdir -p "target/corpus/$name"
         cargo +nightly run --release --locked --bin "$name" -- -max_total_time="${FUZZ_SECONDS:-$seconds}" -timeout=5 \
