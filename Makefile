@@ -26,8 +26,6 @@ test: $(ORT) $(VENV)/done
 	$(CARGO) clippy --features cli --all-targets -- -D warnings
 	$(CARGO) clippy --lib --no-default-features -- -D warnings
 	$(CARGO) clippy --lib --no-default-features --features std -- -D warnings
-	$(CARGO) clippy --lib --no-default-features --features onnx -- -D warnings
-	$(CARGO) clippy --lib --no-default-features --features fuse -- -D warnings
 	$(VENV)/bin/python tests/fixtures/generate.py --check tests/fixtures
 	$(VENV)/bin/python tests/fixtures/gradcheck.py
 	! $(VENV)/bin/python tests/fixtures/gradcheck.py --break conv_dw

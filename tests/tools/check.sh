@@ -43,7 +43,7 @@ else
 fi
 
 if rustup target add aarch64-unknown-linux-gnu >/dev/null 2>&1; then
-    cargo check --lib --features onnx --target aarch64-unknown-linux-gnu
+    cargo check --lib --features onnx,fuse --target aarch64-unknown-linux-gnu
 else
     skip 'the aarch64 build (target aarch64-unknown-linux-gnu)'
 fi
@@ -53,7 +53,7 @@ if rustup run nightly rustc --version >/dev/null 2>&1; then
     for target in fuzz_targets/*.rs; do
         name=$(basename "$target" .rs)
         # What a board's files may hold is looked for longest; FUZZ_SECONDS looks longer.
-        case $name in nvpmodel | sysfs) seconds=20 ;; *) seconds=10 ;; esac
+        case $name in nvpmodel | sysfs) seconds=10 ;; *) seconds=5 ;; esac
         # New inputs go to the first folder and are kept there from run to run; the committed ones are only read.
         mkdir -p "target/corpus/$name"
         cargo +nightly run --release --locked --bin "$name" -- -max_total_time="${FUZZ_SECONDS:-$seconds}" -timeout=5 \
